@@ -1,0 +1,28 @@
+// Ordered tiers of instruction sets. A kernel is usable when its tier is not above the host's.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tidbit::kernels {
+
+/// Per architecture the tiers form a chain: each includes all before it. A build has only its own architecture's.
+enum class Isa : uint8_t {
+  Scalar,
+#if defined(__x86_64__)
+  Avx2,        // AVX2 and FMA
+  Avx512,      // F, BW, DQ, VL
+  Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
+#elif defined(__aarch64__) || defined(__ARM_NEON)
+  Neon,
+  NeonDot,  // SDOT, UDOT
+#endif
+};
+
+std::string_view name(Isa isa);
+
+/// The host's tier, capped by the environment variable TIDBIT_ISA (a tier's name, as name() gives it). Detected once.
+/// An unknown name caps at scalar: a typing error must not run a tier that was meant to be kept out.
+Isa host_isa();
+
+}  // namespace tidbit::kernels
