@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Trains the demo's digit classifier at several bit widths and exports it as QONNX.
 
-Data: UCI Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998), https://doi.org/10.24432/C50P49,
-licence CC BY 4.0: the 1797 images of 8x8 pixels that ship with scikit-learn (load_digits), rescaled from 0..16 to 0..255.
+Data: UCI Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998), licence CC BY 4.0,
+https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits: the 1797 images of 8x8 pixels that ship
+with scikit-learn (load_digits), rescaled from 0..16 to 0..255.
 
 Needs Debian's python3-torch, python3-sklearn, python3-onnx and python3-numpy.
 """
@@ -274,8 +275,7 @@ def batch_normalization(x, weight, bias, mean, variance, epsilon):
 
 def quant(x, scale, zero_point, bit_width, signed, narrow, rounding_mode):
     assert rounding_mode == b"ROUND"
-    high = 2 ** (bit_width - signed) - 1 - (narrow and not signed)
-    low = -signed * 2 ** (bit_width - 1) + (narrow and signed)
+    low, high = narrow - signed * 2 ** (bit_width - 1), 2 ** (bit_width - signed) - 1  # only signed ones are narrow here
     return (np.round(np.clip(x / scale + zero_point, low, high)) - zero_point) * scale
 
 
@@ -358,7 +358,7 @@ def write_readme(output, table):
 def main():
     parser = argparse.ArgumentParser(
         formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__,
-        epilog="example, the files of this folder again (about three minutes):\n  /usr/bin/python3 train.py\n"
+        epilog="example, the files of this folder again (about two minutes):\n  /usr/bin/python3 train.py\n"
                "example, a quick look elsewhere:\n  /usr/bin/python3 train.py --epochs 5 --output /tmp/digits")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write (default: the script's)")
     parser.add_argument("--epochs", type=int, default=120, help="per variant (default: %(default)s)")
