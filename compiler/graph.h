@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -70,7 +71,7 @@ namespace op {
 
 // Real values, as in ONNX.
 
-/// x, w [O, C/groups, kh, kw] in either layout, [bias [O]]
+/// x, w [O, C/groups, kh, kw] or, channels last, [O, kh, kw, C/groups], [bias [O]]
 struct Convolution {
   Window window;
   int64_t groups = 1;
@@ -180,7 +181,7 @@ struct Affine {
 struct RealAffine {
   std::vector<double> multiplier, offset;
   double residual_multiplier = 0;
-  float lowest, highest;
+  float lowest = -std::numeric_limits<float>::infinity(), highest = std::numeric_limits<float>::infinity();
 };
 
 using Epilogue = std::variant<Thresholds, Affine, RealAffine>;
@@ -270,6 +271,7 @@ struct Node {
   Operator op;
   std::vector<ValueId> inputs;  // kNoValue for an absent optional one
   std::vector<ValueId> outputs;
+  std::string note = {};  // for the report: why the node is what it is
 };
 
 struct Graph {

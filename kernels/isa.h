@@ -13,7 +13,7 @@ enum class Isa : uint8_t {
   Avx2,        // AVX2 and FMA
   Avx512,      // F, BW, DQ, VL
   Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
-#elif defined(__aarch64__) || defined(__ARM_NEON)
+#elif defined(__aarch64__) || defined(__arm__)
   Neon,
   NeonDot,  // SDOT, UDOT
 #endif

@@ -17,28 +17,28 @@ enum class EpilogueForm : uint8_t {
 
 /// Parameter arrays have one element a channel, or one for all (`per_channel` false). All borrowed.
 struct Epilogue {
-  EpilogueForm form;
-  bool per_channel;
+  EpilogueForm form = EpilogueForm::Thresholds;
+  bool per_channel = false;
 
   // Thresholds. values are int32 for integer sums, double for real ones: [channel][steps], ascending.
-  const void* values;
-  const uint8_t* falling;  // null: no channel falls
-  int32_t steps;
+  const void* values = nullptr;
+  const uint8_t* falling = nullptr;  // null: no channel falls
+  int32_t steps = 0;
 
   // Affine32 has float arrays, Affine64 and Real double ones.
-  const void* multiplier;
-  const void* offset;
-  double residual_multiplier;  // 0: no residual
+  const void* multiplier = nullptr;
+  const void* offset = nullptr;
+  double residual_multiplier = 0;  // 0: no residual
 
-  int32_t lowest, highest;          // codes; Thresholds uses lowest alone
-  float real_lowest, real_highest;  // Real
+  int32_t lowest = 0, highest = 0;          // codes; Thresholds uses lowest alone
+  float real_lowest = 0, real_highest = 0;  // Real
 };
 
 /// The second input of an epilogue: codes on `grid` (r is v) or reals (r is the value); both null: none.
 struct Residual {
-  const uint8_t* codes;
-  const float* reals;
-  ptrdiff_t stride;  // elements between pixels
+  const uint8_t* codes = nullptr;
+  const float* reals = nullptr;
+  ptrdiff_t stride = 0;  // elements between pixels
   Grid grid;
 };
 

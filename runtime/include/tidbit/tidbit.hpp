@@ -111,8 +111,8 @@ struct ImagePreprocessing {
 
 struct LoadOptions {
   /// "bitserial", "lut" or "dot": use this family wherever it can; empty: the cheapest for each layer.
-  std::string kernel_family;
-  /// A file that wants more than this for its activations is refused.
+  std::string kernel_family = {};
+  /// A file that wants more than this for its activations, or for its packed weights, is refused.
   size_t max_arena_bytes = size_t{4} << 30;
 };
 

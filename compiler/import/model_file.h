@@ -1,0 +1,27 @@
+// From the bytes of an ONNX file to its protobuf, and to tensors.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <string>
+
+#include "compiler/graph.h"
+
+namespace tidbit::compiler {
+
+/// Throws CompileError that does not name the file.
+onnx::ModelProto read_model_file(const std::string& path);
+
+/// Whether tensors of this onnx::TensorProto::DataType can be read.
+bool holds_numbers(int data_type);
+
+/// Of one that can be read: whether it holds integers (or truth values), and not reals.
+bool holds_integers(int data_type);
+
+/// "float", "int64", ...
+std::string data_type_name(int data_type);
+
+/// Its numbers as doubles; integers beyond 2^53 are rounded. Throws CompileError that does not name the tensor.
+Tensor read_tensor(const onnx::TensorProto&);
+
+}  // namespace tidbit::compiler

@@ -1,0 +1,53 @@
+// Epilogues found by search and admitted by proof (design: "Numbers").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "compiler/graph.h"
+#include "compiler/lowering/chain.h"
+
+namespace tidbit::compiler {
+
+/// From a layer's sum to a code: a chain that ends in a quantizer whose output is on `grid`.
+struct CodeFunction {
+  Chain chain;
+  ScalarFunction quantizer;  // a FakeQuant or Trunc, the same for all channels
+  Grid grid;
+  double scale;
+
+  int32_t operator()(double sum, int64_t channel) const { return code(chain(sum, channel)); }
+
+  /// The code of a real value.
+  int32_t code(double real) const;
+};
+
+/// The sums that may come: integers in [lowest[c], highest[c]], or every finite float32 or float64.
+struct SumDomain {
+  enum class Kind : uint8_t { Integer, Float32, Float64 } kind;
+  std::vector<int64_t> lowest, highest;  // Integer only
+};
+
+/// The codes' epilogue of a layer of that many channels: thresholds by bisection over the domain, exact by
+/// construction; or, where the code takes more than two bits, an affine form that was proved to give the same codes.
+/// The function must rise, fall or be constant in every channel.
+op::Epilogue find_epilogue(const CodeFunction& function, const SumDomain& domain, int64_t channels);
+
+/// The second input of an epilogue: real = scale*v with v on the grid, or any real (empty grid; scale is its factor).
+struct ResidualInput {
+  std::optional<Grid> grid;
+  double scale = 1;
+};
+
+/// For code = function.code-chain(before(sum) + residual): an affine form, proved over all sums, residual codes and
+/// channels. Without a grid there is nothing to enumerate and the form is taken unproved, in float64. Empty where there
+/// is none.
+std::optional<op::Epilogue> find_residual_epilogue(const Chain& before, const CodeFunction& after,
+                                                   const ResidualInput& residual, const SumDomain& domain,
+                                                   int64_t channels);
+
+/// The real epilogue of a chain that is a line with the same clamp in every channel; empty where it is not.
+std::optional<op::RealAffine> find_real_epilogue(const Chain& chain, int64_t channels);
+
+}  // namespace tidbit::compiler

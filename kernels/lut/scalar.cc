@@ -1,0 +1,75 @@
+// Lookups in plain C++: a load each.
+#include <cstring>
+
+#include "kernels/lut/family.h"
+
+namespace tidbit::kernels::lut {
+namespace {
+
+constexpr int32_t kTile = 4;
+
+/// Adds one run to the sums of a panel's channels.
+void add_run(const Tables& tables, const uint8_t* image, const uint8_t* weights, size_t run_bytes,
+             uint32_t (&sums)[kTile]) {
+  for (size_t k = 0; k < run_bytes; ++k) {
+    for (int32_t c = 0; c < kTile; ++c) sums[c] += static_cast<uint32_t>(tables[weights[k * kTile + c]][image[k]]);
+  }
+}
+
+void run(const GemmTile& tile) noexcept {
+  const Layout layout = lut::layout(*tile.problem, kTile);
+  const PackedImage& image = layout.image;
+  const Tables& tables = *reinterpret_cast<const Tables*>(tile.weights);
+  for (int32_t p = 0; p < tile.pixel_count; ++p) {
+    const int32_t pixel = tile.pixel_begin + p;
+    const std::byte* window =
+        tile.image + pixel / image.out_width * image.out_row_step + pixel % image.out_width * image.out_pixel_step;
+    for (int32_t first = 0; first < tile.channel_count; first += kTile) {
+      const std::byte* panel =
+          tile.weights + sizeof(Tables) + (tile.channel_begin + first) / kTile * layout.panel_bytes;
+      const auto* weights = reinterpret_cast<const uint8_t*>(panel);
+      uint32_t sums[kTile];
+      for (uint32_t& sum : sums) sum = layout.correction;
+      for (int32_t row = 0; row < image.kernel_rows; ++row) {
+        for (int32_t run = 0; run < image.row_runs; ++run, weights += image.run_bytes * kTile) {
+          const std::byte* bytes = window + row * image.kernel_row_step + run * image.run_step;
+          add_run(tables, reinterpret_cast<const uint8_t*>(bytes), weights, image.run_bytes, sums);
+        }
+      }
+      const int32_t left = tile.channel_count - first;
+      std::memcpy(tile.sums + p * tile.sums_stride + first, sums, (left < kTile ? left : kTile) * sizeof(int32_t));
+    }
+  }
+}
+
+PackedSizes packed_sizes(const GemmProblem& problem) noexcept { return lut::packed_sizes(problem, kTile); }
+
+void pack_weights(const GemmProblem& problem, const uint8_t* codes, int32_t row_begin, int32_t row_count,
+                  std::byte* packed) noexcept {
+  lut::pack_weights(problem, kTile, codes, row_begin, row_count, packed);
+}
+
+// Measured on Zen 4, built by g++ 12.
+double cost(const GemmProblem& problem) noexcept {
+  return lut::cost(problem, kTile, {.index = 6, .panel = 20, .pack = 1.2});
+}
+
+constexpr GemmKernel kTable[] = {{
+    .name = "lut_scalar_1x4",
+    .family = Family::Lut,
+    .isa = Isa::Scalar,
+    .tile_pixels = 1,
+    .tile_channels = kTile,
+    .supports = supports,
+    .cost = cost,
+    .packed_sizes = packed_sizes,
+    .pack_weights = pack_weights,
+    .pack_image = pack_image,
+    .run = run,
+}};
+
+}  // namespace
+
+constinit const std::span<const GemmKernel> kScalar = kTable;
+
+}  // namespace tidbit::kernels::lut

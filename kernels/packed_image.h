@@ -1,0 +1,60 @@
+// The packed image of the GEMM families (gemm.h): where the taps of a window are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/gemm.h"
+
+namespace tidbit::kernels {
+
+/// A packed image is the covered rows of the padded image. A row is one or more lines (bit-planes, say) of
+/// covered_width pixels. Neighbouring taps of a kernel row are one contiguous *run* of a line: all kernel_width of
+/// them, or just one where dilation sets them apart. A window is kernel_rows x row_runs runs.
+///
+/// Plain numbers, so that ISA files need no inline function that other files share.
+struct PackedImage {
+  size_t pixel_bytes;  // of one line
+  size_t line_bytes;
+  size_t row_bytes;  // of all lines
+  size_t bytes;      // of the image
+
+  int32_t kernel_rows, row_runs;
+  int32_t run_taps;
+  size_t run_bytes;
+  size_t kernel_row_step;  // bytes from a kernel row's runs to the next one's
+  size_t run_step;         // bytes from a run to the next of its kernel row
+
+  // The window of output pixel p starts at (p / out_width) * out_row_step + (p % out_width) * out_pixel_step.
+  int32_t out_width;
+  size_t out_row_step, out_pixel_step;
+};
+
+/// Runs may be read in whole units of `read_bytes`: lines have room for that.
+PackedImage packed_image(const ConvolutionShape&, int32_t lines, size_t pixel_bytes, size_t read_bytes);
+
+/// Packs rows of the covered image (GemmKernel::pack_image): calls pack_pixel(codes, packed) for each pixel, where
+/// codes are the pixel's or null for padding, and packed is its place in the row's first line.
+template <class PackPixel>
+void pack_rows(const ConvolutionShape& shape, const PackedImage& layout, const uint8_t* codes, ptrdiff_t pixel_stride,
+               int32_t row_begin, int32_t row_end, std::byte* packed, const PackPixel& pack_pixel) {
+  const int32_t covered_width = shape.covered_width();
+  const size_t used = static_cast<size_t>(covered_width) * layout.pixel_bytes;
+  for (int32_t row = row_begin; row < row_end; ++row) {
+    std::byte* out = packed + static_cast<size_t>(row) * layout.row_bytes;
+    const int32_t y = row - shape.window.pad_top;
+    const bool inside = y >= 0 && y < shape.height;
+    for (int32_t column = 0; column < covered_width; ++column) {
+      const int32_t x = column - shape.window.pad_left;
+      const bool padding = !inside || x < 0 || x >= shape.width;
+      const uint8_t* pixel = padding ? nullptr : codes + (ptrdiff_t{y} * shape.width + x) * pixel_stride;
+      pack_pixel(pixel, out + static_cast<size_t>(column) * layout.pixel_bytes);
+    }
+    for (size_t line = 0; line < layout.row_bytes; line += layout.line_bytes) {
+      std::memset(out + line + used, 0, layout.line_bytes - used);
+    }
+  }
+}
+
+}  // namespace tidbit::kernels

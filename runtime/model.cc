@@ -1,0 +1,87 @@
+#include "runtime/model.h"
+
+#include <algorithm>
+
+#include "runtime/arena.h"
+#include "runtime/failure.h"
+#include "runtime/ops/table.h"
+#include "schema/container.h"
+
+namespace tidbit {
+namespace internal {
+namespace {
+
+OpOptions op_options(const LoadOptions& options) {
+  if (options.kernel_family.empty()) return {};
+  const std::optional<kernels::Family> family = kernels::family_named(options.kernel_family);
+  if (!family) {
+    throw Failure{StatusCode::InvalidArgument,
+                  text("LoadOptions::kernel_family: '", printable(options.kernel_family), "' is no kernel family")};
+  }
+  return {.family = family};
+}
+
+}  // namespace
+
+ModelImpl::ModelImpl(std::span<const std::byte> file, const LoadOptions& options) : file_bytes(file.size()) {
+  const OpOptions make_options = op_options(options);
+  const FileView view = open_container(file);
+  description = validate(view, options);
+  uint64_t packed = 0;
+  for (size_t i = 0; i < description.nodes.size(); ++i) {
+    NodeInfo& node = description.nodes[i];
+    const file::Node& table = *view.model->nodes()->Get(static_cast<flatbuffers::uoffset_t>(i));
+    const NodeReader reader(title(node, i), view, table, description.tensors);
+    ops.push_back(make_op(table.op_type(), reader, make_options));
+    ops.back()->describe(node);
+    packed = sum({packed, node.packed_bytes});
+  }
+  const uint64_t limit = std::min<uint64_t>(options.max_arena_bytes, kLargestArena);
+  lay_out(*this, {.batch = 1, .threads = 1, .keep_tensors = false, .limit = limit});
+  if (packed > limit) {
+    throw Failure{StatusCode::OutOfMemory, text("the packed weights need ", packed, " bytes, the limit is ", limit)};
+  }
+  for (const std::unique_ptr<Op>& op : ops) op->prepare();
+  packed_bytes = static_cast<size_t>(packed);
+}
+
+ModelImpl::ModelImpl(MappedFile file, const LoadOptions& options) : ModelImpl(file.bytes(), options) {
+  mapped_ = std::move(file);
+}
+
+}  // namespace internal
+
+Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
+  return internal::guarded<Model>([&] {
+    internal::MappedFile file(path);
+    try {
+      return Model(std::make_shared<const internal::ModelImpl>(std::move(file), options));
+    } catch (internal::Failure& failure) {
+      throw internal::Failure{failure.code, internal::text(internal::printable(path), ": ", failure.message)};
+    }
+  });
+}
+
+Result<Model> Model::load(std::span<const std::byte> file, const LoadOptions& options) {
+  return internal::guarded<Model>([&] {
+    if (reinterpret_cast<uintptr_t>(file.data()) % container::kAlignment != 0) {
+      throw internal::Failure{StatusCode::InvalidArgument,
+                              internal::text("file: must be aligned to ", container::kAlignment, " bytes")};
+    }
+    return Model(std::make_shared<const internal::ModelImpl>(file, options));
+  });
+}
+
+const std::string& Model::name() const { return impl_->description.name; }
+std::span<const TensorInfo> Model::tensors() const { return impl_->description.tensors; }
+std::span<const NodeInfo> Model::nodes() const { return impl_->description.nodes; }
+std::span<const size_t> Model::inputs() const { return impl_->description.inputs; }
+std::span<const size_t> Model::outputs() const { return impl_->description.outputs; }
+const std::optional<ImagePreprocessing>& Model::preprocessing() const { return impl_->description.preprocessing; }
+std::span<const std::string> Model::labels() const { return impl_->description.labels; }
+size_t Model::file_bytes() const { return impl_->file_bytes; }
+size_t Model::packed_bytes() const { return impl_->packed_bytes; }
+
+std::string_view version() { return TIDBIT_VERSION; }
+
+}  // namespace tidbit

@@ -1,0 +1,132 @@
+// Real activations x weights of any encoding, summed in float64.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/real/convolution.h"
+#include "runtime/ops/epilogues.h"
+#include "runtime/ops/table.h"
+#include "runtime/ops/weights.h"
+#include "runtime/ops/window.h"
+
+namespace tidbit::internal {
+namespace {
+
+constexpr int32_t kPanel = kernels::kRealPanelChannels;
+/// Pixels whose sums pass to the epilogue at a time: 16 KiB.
+constexpr int32_t kTilePixels = 256;
+
+class RealConvolution final : public Op {
+ public:
+  RealConvolution(const NodeReader& node, const file::RealConvolution& table)
+      : geometry_(linear_geometry(node, table.window(), table.groups())),
+        weights_(node, table.weights(), geometry_.weights_shape()),
+        epilogues_(node, table.epilogues(), Sums::Real),
+        input_(node.input_index(0)) {
+    node.require_real(node.input(0), "inputs[0]");
+    if (table.weights()->scales() != nullptr || !weights_.real()) {
+      scales_ = node.per_channel<double>(table.weights()->scales(), "weights.scales", weights_.shape().rows);
+      node.require(std::ranges::all_of(scales_, [](double scale) { return std::isfinite(scale); }), "weights.scales",
+                   "has a value that is not finite");
+    }
+  }
+
+  void describe(NodeInfo& info) const override {
+    info.weight_bits = weights_.bits();
+    info.macs = geometry_.group_shape().macs() * geometry_.groups * geometry_.images;
+    info.weight_bytes = weights_.file_bytes();
+  }
+
+  uint64_t scratch_bytes(size_t /*batch*/, size_t threads) const override {
+    return product({threads, scratch_layout().bytes});
+  }
+
+  size_t largest_batch() const override { return geometry_.largest_batch(); }
+
+  void run(const Frame& frame) const noexcept override {
+    const Geometry geometry = geometry_.of_batch(frame.batch);
+    const kernels::ConvolutionShape shape = geometry.group_shape();
+    const auto panels = static_cast<size_t>((shape.out_channels + kPanel - 1) / kPanel);
+    const ScratchLayout layout = scratch_layout();
+    frame.threads.parallel_for(panels * static_cast<size_t>(geometry_.groups), [&](size_t i, size_t thread) {
+      const auto group = static_cast<int32_t>(i / panels);
+      const auto first = static_cast<int32_t>(i % panels) * kPanel;
+      const int32_t channels = std::min(kPanel, shape.out_channels - first);
+      std::byte* const scratch = frame.scratch + thread * layout.bytes;
+      auto* const panel = reinterpret_cast<double*>(scratch);
+      const auto row = static_cast<size_t>(group) * shape.out_channels + first;
+      fill_panel(row, channels, panel, reinterpret_cast<uint8_t*>(scratch + layout.codes));
+      const Slice slice{group, static_cast<int32_t>(row), channels, panel,
+                        reinterpret_cast<double*>(scratch + layout.sums)};
+      for (int32_t image = 0; image < geometry.images; ++image) convolve(frame, geometry, shape, image, slice);
+    });
+  }
+
+ private:
+  /// Of a thread: a panel of weights, sums of a tile, a row of codes.
+  struct ScratchLayout {
+    uint64_t sums, codes, bytes;
+  };
+
+  /// What one thread computes at a time: a panel of channels.
+  struct Slice {
+    int32_t group;
+    int32_t channel, channels;
+    const double* panel;
+    double* sums;
+  };
+
+  ScratchLayout scratch_layout() const {
+    const uint64_t depth = weights_.shape().row_elements();
+    const uint64_t sums = aligned(product({depth, kPanel, sizeof(double)}));
+    const uint64_t codes = sum({sums, uint64_t{kTilePixels} * kPanel * sizeof(double)});
+    return {sums, codes, aligned(sum({codes, depth}))};
+  }
+
+  /// Real weights of `channels` rows from `row` on, [tap][channel][kPanel]. `codes` has room for a row.
+  void fill_panel(size_t row, int32_t channels, double* panel, uint8_t* codes) const noexcept {
+    const auto depth = static_cast<size_t>(weights_.shape().row_elements());
+    if (channels < kPanel) std::fill_n(panel, depth * kPanel, 0.0);
+    for (int32_t i = 0; i < channels; ++i) {
+      const double scale = scales_.empty() ? 1.0 : scales_[scales_.size() > 1 ? row + i : 0];
+      if (weights_.real()) {
+        const std::span<const float> reals = weights_.reals(row + i);
+        for (size_t k = 0; k < depth; ++k) panel[k * kPanel + i] = scale * static_cast<double>(reals[k]);
+      } else {
+        weights_.codes(row + i, 1, codes);
+        for (size_t k = 0; k < depth; ++k) panel[k * kPanel + i] = scale * weights_.grid().value(codes[k]);
+      }
+    }
+  }
+
+  void convolve(const Frame& frame, const Geometry& geometry, const kernels::ConvolutionShape& shape, int32_t image,
+                const Slice& slice) const noexcept {
+    const float* const in =
+        frame.tensor<const float>(input_) + image * geometry.in_elements() + int64_t{slice.group} * shape.channels;
+    const auto pixels = static_cast<int32_t>(shape.pixels());
+    for (int32_t begin = 0; begin < pixels; begin += std::min(kTilePixels, pixels - begin)) {
+      const int32_t count = std::min(kTilePixels, pixels - begin);
+      kernels::real_convolution(shape, in, geometry.shape.channels, slice.panel, slice.channels, begin, count,
+                                slice.sums, kPanel);
+      epilogues_.apply(frame, SumBlock<double>{.sums = slice.sums,
+                                               .stride = kPanel,
+                                               .pixel = int64_t{image} * pixels + begin,
+                                               .pixels = count,
+                                               .channel = slice.channel,
+                                               .channels = slice.channels});
+    }
+  }
+
+  Geometry geometry_;
+  Weights weights_;
+  Epilogues epilogues_;
+  size_t input_;
+  std::span<const double> scales_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_real_convolution(const NodeReader& node, const OpOptions&) {
+  return std::make_unique<RealConvolution>(node, node.op<file::RealConvolution>());
+}
+
+}  // namespace tidbit::internal

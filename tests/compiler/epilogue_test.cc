@@ -1,0 +1,202 @@
+// The search for epilogues, against the function itself on every sum.
+#include "compiler/lowering/epilogue.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "compiler/elementwise.h"
+
+namespace tidbit::compiler {
+namespace {
+
+ScalarFunction operand(op::BinaryFunction function, std::vector<double> values) {
+  return {ScalarFunction::Binary{function, ChannelValues(std::move(values)), false}};
+}
+
+CodeFunction quantizer(Chain chain, int bits, bool is_signed, double scale) {
+  Quantizer q;
+  q.lowest = is_signed ? -std::ldexp(1, bits - 1) : 0;
+  q.highest = std::ldexp(1, bits) - 1 + q.lowest;
+  return {std::move(chain),
+          {ScalarFunction::FakeQuant{q, ChannelValues({scale}), ChannelValues({0})}},
+          Grid{bits, 1, static_cast<int32_t>(q.lowest)},
+          scale};
+}
+
+SumDomain integers(int64_t lowest, int64_t highest, size_t channels) {
+  return {SumDomain::Kind::Integer, std::vector<int64_t>(channels, lowest), std::vector<int64_t>(channels, highest)};
+}
+
+/// The code of an epilogue by its definition in schema/tidbit.fbs.
+int32_t code_of(const op::Epilogue& epilogue, double sum, size_t c, double residual = 0) {
+  if (const auto* t = std::get_if<op::Thresholds>(&epilogue)) {
+    const size_t channel = t->channels == 1 ? 0 : c;
+    const double s = t->falling[channel] ? -sum : sum;
+    int32_t code = t->lowest;
+    for (int64_t k = 0; k < t->steps; ++k)
+      code += s >= t->values[channel * static_cast<size_t>(t->steps) + static_cast<size_t>(k)];
+    return code;
+  }
+  const auto& a = std::get<op::Affine>(epilogue);
+  const double m = a.multiplier[a.multiplier.size() == 1 ? 0 : c], b = a.offset[a.offset.size() == 1 ? 0 : c];
+  double y = 0;
+  if (a.float32) {
+    float f = static_cast<float>(sum) * static_cast<float>(m);
+    f = f + static_cast<float>(b);
+    f = f + static_cast<float>(residual) * static_cast<float>(a.residual_multiplier);
+    y = f;
+  } else {
+    y = sum * m;
+    y = y + b;
+    y = y + residual * a.residual_multiplier;
+  }
+  return static_cast<int32_t>(clip(std::nearbyint(y), a.lowest, a.highest));
+}
+
+/// Scale, batch norm of both signs and a dead channel, ReLU.
+Chain typical_chain(uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> real(-1, 1);
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, {0.013, 0.02, 0.007}));
+  chain.append({ScalarFunction::BatchNormalization{
+      ChannelValues({1.3 + real(random), -0.7, 0}), ChannelValues({real(random), real(random), real(random)}),
+      ChannelValues({real(random), real(random), real(random)}), ChannelValues({0.5, 1.5, 0.1}), 1e-5}});
+  chain.append({op::Unary{op::UnaryFunction::Relu}});
+  return chain;
+}
+
+class FindEpilogue : public ::testing::TestWithParam<int> {};
+
+TEST_P(FindEpilogue, GivesTheFunctionsCodeOnEverySum) {
+  for (uint32_t seed = 1; seed <= 10; ++seed) {
+    const CodeFunction function = quantizer(typical_chain(seed), GetParam(), seed % 2 == 0, 0.02);
+    const op::Epilogue epilogue = find_epilogue(function, integers(-3000, 3000, 3), 3);
+    for (int sum = -3000; sum <= 3000; ++sum) {
+      for (size_t c = 0; c < 3; ++c) {
+        ASSERT_EQ(code_of(epilogue, sum, c), function(sum, static_cast<int64_t>(c)))
+            << "sum " << sum << " channel " << c;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Bits, FindEpilogue, ::testing::Range(1, 9));
+
+TEST(FindEpilogue, NarrowCodesTakeThresholdsAndWideOnesALine) {
+  const auto form = [](int bits) {
+    return find_epilogue(quantizer(typical_chain(3), bits, false, 0.05), integers(-3000, 3000, 3), 3).index();
+  };
+  EXPECT_EQ(form(2), 0U);
+  EXPECT_EQ(form(4), 1U);
+}
+
+TEST(FindEpilogue, ALineThatFloat32CannotTellIsRefused) {
+  // Sums beyond 2^24 with a step at every one: float32 cannot even hold them, float64 can.
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Sub, {(1 << 26) + 1}));
+  const op::Epilogue epilogue = find_epilogue(quantizer(chain, 8, false, 1), integers(1 << 26, (1 << 26) + 300, 1), 1);
+  ASSERT_TRUE(std::holds_alternative<op::Affine>(epilogue));
+  EXPECT_FALSE(std::get<op::Affine>(epilogue).float32);
+  for (int sum = 1 << 26; sum <= (1 << 26) + 300; ++sum) {
+    ASSERT_EQ(code_of(epilogue, sum, 0), std::min(std::max(sum - (1 << 26) - 1, 0), 255));
+  }
+}
+
+TEST(FindEpilogue, ACurveTakesThresholdsHoweverWide) {
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, {0.01}));
+  chain.append({op::Unary{op::UnaryFunction::Tanh}});
+  const CodeFunction function = quantizer(chain, 8, true, 1.0 / 127);
+  const op::Epilogue epilogue = find_epilogue(function, integers(-1000, 1000, 1), 1);
+  ASSERT_TRUE(std::holds_alternative<op::Thresholds>(epilogue));
+  for (int sum = -1000; sum <= 1000; ++sum) ASSERT_EQ(code_of(epilogue, sum, 0), function(sum, 0));
+}
+
+TEST(FindEpilogue, FloatThresholdsAreTheFirstFloatThatReachesTheCode) {
+  for (double scale : {0.1, 0.25, 1.0 / 3, 7e-13, 1e20}) {
+    const CodeFunction function = quantizer({}, 2, true, scale);
+    const SumDomain domain{SumDomain::Kind::Float32, {}, {}};
+    const auto thresholds = std::get<op::Thresholds>(find_epilogue(function, domain, 1));
+    ASSERT_EQ(thresholds.steps, 3);
+    for (double t : thresholds.values) {
+      const auto at = static_cast<float>(t);
+      ASSERT_EQ(static_cast<double>(at), t);
+      const float before = std::nextafter(at, -std::numeric_limits<float>::infinity());
+      EXPECT_EQ(function(at, 0), function(before, 0) + 1) << scale;
+    }
+  }
+}
+
+TEST(FindEpilogue, FloatLinesAreExactOnBothSidesOfEveryStep) {
+  for (double scale : {0.1, 0.0039215386, 0.05}) {
+    const CodeFunction function = quantizer({}, 8, false, scale);
+    const op::Epilogue epilogue = find_epilogue(function, {SumDomain::Kind::Float32, {}, {}}, 1);
+    for (int code = 1; code < 256; ++code) {
+      auto x = static_cast<float>((code - 0.5) * scale);
+      for (int i = 0; i < 5; ++i) x = std::nextafter(x, 0.0F);
+      for (int i = 0; i < 10; ++i, x = std::nextafter(x, 1e9F)) {
+        ASSERT_EQ(code_of(epilogue, x, 0), function(x, 0)) << scale << " * " << code;
+      }
+    }
+  }
+}
+
+TEST(FindEpilogue, TiesGoToEven) {
+  Chain half;
+  half.append(operand(op::BinaryFunction::Mul, {0.5}));
+  for (int bits : {2, 4, 8}) {
+    const CodeFunction function = quantizer(half, bits, true, 1);
+    const op::Epilogue epilogue = find_epilogue(function, integers(-600, 600, 1), 1);
+    for (int sum = -600; sum <= 600; ++sum) ASSERT_EQ(code_of(epilogue, sum, 0), function(sum, 0)) << sum;
+  }
+}
+
+TEST(FindResidualEpilogue, GivesTheFunctionsCodeOnEverySumAndCode) {
+  for (uint32_t seed = 1; seed <= 10; ++seed) {
+    Chain before;
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> real(0.01, 0.2);
+    before.append(operand(op::BinaryFunction::Mul, {real(random), -real(random), 0}));
+    before.append(operand(op::BinaryFunction::Add, {real(random), -real(random), real(random)}));
+    Chain after;
+    after.append({op::Unary{op::UnaryFunction::Relu}});
+    const CodeFunction function = quantizer(after, 4, seed % 2 == 0, 0.125);
+    const ResidualInput residual{Grid{4, 1, -8}, seed % 3 ? 0.1 : -0.25};
+    const auto epilogue = find_residual_epilogue(before, function, residual, integers(-200, 200, 3), 3);
+    ASSERT_TRUE(epilogue.has_value());
+    for (int sum = -200; sum <= 200; ++sum) {
+      for (size_t c = 0; c < 3; ++c) {
+        for (int v = -8; v < 8; ++v) {
+          const double y = before(sum, static_cast<int64_t>(c)) + residual.scale * v;
+          ASSERT_EQ(code_of(*epilogue, sum, c, v), function(y, static_cast<int64_t>(c))) << sum << " " << c << " " << v;
+        }
+      }
+    }
+  }
+}
+
+TEST(FindResidualEpilogue, RefusesAClampBeforeTheSum) {
+  Chain before;
+  before.append({op::Unary{op::UnaryFunction::Relu}});
+  EXPECT_FALSE(find_residual_epilogue(before, quantizer({}, 4, false, 1), {Grid{4, 1, 0}, 1}, integers(-9, 9, 1), 1));
+}
+
+TEST(FindRealEpilogue, ClampsMustAgree) {
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, {2, -3}));
+  chain.append({op::Unary{op::UnaryFunction::Relu}});
+  const auto line = find_real_epilogue(chain, 2);
+  ASSERT_TRUE(line.has_value());
+  EXPECT_EQ(line->multiplier, (std::vector<double>{2, -3}));
+  EXPECT_EQ(line->lowest, 0);
+  EXPECT_TRUE(std::isinf(line->highest));
+  chain.append(operand(op::BinaryFunction::Add, {1, 2}));
+  EXPECT_FALSE(find_real_epilogue(chain, 2).has_value());
+}
+
+}  // namespace
+}  // namespace tidbit::compiler

@@ -1,0 +1,23 @@
+# tidbit_isa_flags(SOURCES...): the flags of a kernel file follow from its suffix, the tier it is for (kernels/isa.h).
+#
+# ISA files share no symbol with others (tests/kernels/isa_symbols.sh), so they do without exceptions too: a call out of
+# a noexcept function would need the shared handler.
+set(tidbit_isa_flags_scalar -fno-exceptions)
+set(tidbit_isa_flags_avx2 -fno-exceptions -mavx2 -mfma)
+set(tidbit_isa_flags_avx512 ${tidbit_isa_flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+set(tidbit_isa_flags_avx512vnni ${tidbit_isa_flags_avx512} -mavx512vnni -mavx512vbmi -mavx512vpopcntdq -mavx512bitalg)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
+  set(tidbit_isa_flags_neon -fno-exceptions)
+  set(tidbit_isa_flags_neondot -fno-exceptions -march=armv8.2-a+dotprod)
+else()
+  set(tidbit_isa_flags_neon -fno-exceptions -mfpu=neon)
+endif()
+
+function(tidbit_isa_flags)
+  foreach(source ${ARGN})
+    string(REGEX REPLACE "^.*[_/]|\\.cc$" "" tier ${source})
+    if(DEFINED tidbit_isa_flags_${tier})
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${tidbit_isa_flags_${tier}}")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,175 @@
+// tidbit bench: how long a model takes on this machine.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "kernels/isa.h"
+#include "tidbit/tidbit.hpp"
+#include "tools/command.h"
+#include "tools/error.h"
+#include "tools/options.h"
+#include "tools/progress.h"
+#include "tools/stimuli.h"
+#include "tools/table.h"
+
+namespace tidbit::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kWarmUpSeconds = 0.2;
+constexpr double kMeasuredSeconds = 1;  // where --repeat is not given
+constexpr size_t kLeastRepeats = 10, kMostRepeats = 10000;
+
+struct Options {
+  std::string model, family;
+  size_t threads = 1, repeat = 0, batch = 1;
+  bool per_op = false, json = false;
+};
+
+struct Latency {
+  double median, lowest, highest;  // seconds
+
+  explicit Latency(std::vector<double> seconds) {
+    std::ranges::sort(seconds);
+    const size_t half = seconds.size() / 2;
+    median = seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
+    lowest = seconds.front();
+    highest = seconds.back();
+  }
+};
+
+struct Measurement {
+  size_t repeats;
+  Latency run;
+  std::vector<double> nodes;  // median seconds of each; empty without --per-op
+};
+
+double timed_run(Session& session) {
+  const auto start = Clock::now();
+  session.run();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void fill_inputs(const Model& model, Session& session) {
+  const Sample sample = random_samples(model, 1, 1).front();
+  for (size_t i = 0; i < sample.size(); ++i) {
+    const std::span<float> input = session.input(i);
+    for (size_t at = 0; at < input.size(); at += sample[i].size()) {
+      std::ranges::copy(sample[i], input.subspan(at).begin());
+    }
+  }
+}
+
+/// Runs until the caches and clocks have settled; how often the measured runs should be.
+size_t warm_up(Session& session, size_t asked) {
+  double total = 0;
+  size_t runs = 0;
+  for (; total < kWarmUpSeconds || runs < 2; ++runs) total += timed_run(session);
+  if (asked > 0) return asked;
+  const double fitting = kMeasuredSeconds * static_cast<double>(runs) / total;
+  return std::clamp(static_cast<size_t>(fitting), kLeastRepeats, kMostRepeats);
+}
+
+Measurement measure(const Model& model, const Options& options) {
+  Session session =
+      require(Session::create(model, {.batch = options.batch, .threads = options.threads, .profile = options.per_op}));
+  fill_inputs(model, session);
+  const size_t repeats = warm_up(session, options.repeat);
+  std::vector<double> seconds;
+  std::vector<std::vector<double>> node_seconds(options.per_op ? model.nodes().size() : 0);
+  Progress progress("measuring " + options.model, repeats);
+  for (size_t i = 0; i < repeats; ++i) {
+    seconds.push_back(timed_run(session));
+    for (size_t node = 0; node < node_seconds.size(); ++node) {
+      node_seconds[node].push_back(session.node_seconds()[node]);
+    }
+    progress.advance();
+  }
+  Measurement result{repeats, Latency(seconds), {}};
+  for (std::vector<double>& node : node_seconds) result.nodes.push_back(Latency(std::move(node)).median);
+  return result;
+}
+
+/// Billions of operations a second; a MAC is two.
+double gops(int64_t macs, double seconds) { return seconds > 0 ? 2e-9 * static_cast<double>(macs) / seconds : 0; }
+
+int64_t batch_macs(const NodeInfo& node, const Options& options) {
+  return node.macs * static_cast<int64_t>(options.batch);
+}
+
+void print_text(const Model& model, const Options& options, const Measurement& measured) {
+  fmt::print("{}: median {:.3f} ms, min {:.3f}, max {:.3f} of {} runs; batch {}, {} thread{}, {}\n", model.name(),
+             1e3 * measured.run.median, 1e3 * measured.run.lowest, 1e3 * measured.run.highest, measured.repeats,
+             options.batch, options.threads, options.threads == 1 ? "" : "s", kernels::name(kernels::host_isa()));
+  if (!options.per_op) return;
+  double total = 0;
+  for (double seconds : measured.nodes) total += seconds;
+  Table table({"node", "operator", ">us", ">share", ">GOPS", "kernel"});
+  for (size_t i = 0; i < measured.nodes.size(); ++i) {
+    const NodeInfo& node = model.nodes()[i];
+    const double seconds = measured.nodes[i];
+    table.add({node.name, node.op, fmt::format("{:.1f}", 1e6 * seconds),
+               fmt::format("{:.1f} %", total > 0 ? 100 * seconds / total : 0),
+               node.macs > 0 ? fmt::format("{:.2f}", gops(batch_macs(node, options), seconds)) : "", node.kernel});
+  }
+  fmt::print("{}", table.text());
+}
+
+void print_json(const Model& model, const Options& options, const Measurement& measured) {
+  nlohmann::json nodes = nlohmann::json::array();
+  for (size_t i = 0; i < measured.nodes.size(); ++i) {
+    const NodeInfo& node = model.nodes()[i];
+    nodes.push_back({{"name", node.name},
+                     {"op", node.op},
+                     {"seconds", measured.nodes[i]},
+                     {"macs", batch_macs(node, options)},
+                     {"gops", gops(batch_macs(node, options), measured.nodes[i])},
+                     {"kernel", node.kernel}});
+  }
+  const nlohmann::json all = {{"name", model.name()},
+                              {"file_bytes", model.file_bytes()},
+                              {"tier", kernels::name(kernels::host_isa())},
+                              {"threads", options.threads},
+                              {"batch", options.batch},
+                              {"repeats", measured.repeats},
+                              {"median_seconds", measured.run.median},
+                              {"min_seconds", measured.run.lowest},
+                              {"max_seconds", measured.run.highest},
+                              {"nodes", nodes}};
+  fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+int bench_command(const Options& options) {
+  const Model model = require(Model::load(options.model, {.kernel_family = options.family}));
+  const Measurement measured = measure(model, options);
+  options.json ? print_json(model, options, measured) : print_text(model, options, measured);
+  return kDone;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("bench", "Measure the latency of a .tbit file on random input");
+  command->add_option("model", options->model, "Compiled model")->required()->type_name("MODEL.tbit");
+  command->add_option("--threads", options->threads, "Threads to use")->check(CLI::Range(1, 1024))->type_name("N");
+  command->add_option("--batch", options->batch, "Samples to run at once")->check(CLI::PositiveNumber)->type_name("N");
+  command->add_option("--repeat", options->repeat, "Runs to measure, after a warm-up; else about a second's")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command->add_flag("--per-op", options->per_op, "Measure each node too");
+  command->add_flag("--json", options->json, "Print JSON");
+  add_family_option(*command, options->family);
+  command->footer(
+      "Examples:\n"
+      "  tidbit bench digits.tbit --per-op\n"
+      "  tidbit bench digits.tbit --threads 2 --repeat 100 --json");
+  command->final_callback([options, &action] { action = [options] { return bench_command(*options); }; });
+}
+
+}  // namespace tidbit::tools

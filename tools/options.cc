@@ -1,0 +1,47 @@
+#include "tools/options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+namespace tidbit::tools {
+namespace {
+
+CLI::ValidationError wrong_shape(const std::string& argument) {
+  return CLI::ValidationError("--shape", "'" + argument + "' is not NAME=EXTENT,EXTENT,...");
+}
+
+}  // namespace
+
+void add_shape_option(CLI::App& command, std::vector<std::string>& shapes) {
+  command.add_option("--shape", shapes, "Shape of an input with dynamic dimensions; may be repeated")
+      ->type_name("NAME=1,3,32,32")
+      ->expected(1)
+      ->take_all();
+}
+
+std::map<std::string, compiler::Shape> parse_shapes(const std::vector<std::string>& arguments) {
+  std::map<std::string, compiler::Shape> shapes;
+  for (const std::string& argument : arguments) {
+    const size_t equals = argument.rfind('=');
+    if (equals == std::string::npos || equals == 0) throw wrong_shape(argument);
+    compiler::Shape shape;
+    const char* const end = argument.data() + argument.size();
+    for (const char* at = argument.data() + equals; at != end;) {
+      int64_t extent = 0;
+      const auto [next, error] = std::from_chars(at + 1, end, extent);
+      if (error != std::errc() || extent < 1 || (next != end && *next != ',')) throw wrong_shape(argument);
+      shape.push_back(extent);
+      at = next;
+    }
+    shapes[argument.substr(0, equals)] = shape;
+  }
+  return shapes;
+}
+
+void add_family_option(CLI::App& command, std::string& family) {
+  command.add_option("--family", family, "Use one family of kernels wherever it can: bitserial, lut or dot")
+      ->check(CLI::IsMember({"bitserial", "lut", "dot"}))
+      ->type_name("NAME");
+}
+
+}  // namespace tidbit::tools
