@@ -186,8 +186,7 @@ class Importer {
 
   void check_options() const {
     for (const auto& [name, shape] : options_.input_shapes) {
-      const auto found = values_.find(name);
-      if (found == values_.end())
+      if (!values_.contains(name))
         throw CompileError(fmt::format("a shape was given for '{}', which is no input", name));
     }
   }
@@ -209,10 +208,8 @@ class Importer {
 
   std::vector<ValueId> node_inputs(const onnx::NodeProto& node, const OperatorImport& entry) {
     const auto count = static_cast<size_t>(node.input_size());
-    if (count < entry.least || count > entry.most) {
-      throw CompileError(fmt::format("has {} inputs, should have {}{}", count, entry.least,
-                                     entry.least == entry.most ? "" : fmt::format(" to {}", entry.most)));
-    }
+    if (count < entry.least) throw CompileError(fmt::format("has {} inputs, needs {}", count, entry.least));
+    if (count > entry.most) throw CompileError(fmt::format("has {} inputs, takes {}", count, entry.most));
     std::vector<ValueId> inputs;
     for (const std::string& name : node.input()) inputs.push_back(name.empty() ? kNoValue : value(name));
     for (size_t i = 0; i < entry.least; ++i) {
@@ -294,7 +291,10 @@ Graph import_onnx(const std::string& path, const ImportOptions& options) {
   try {
     return Importer(read_model_file(path), options).run();
   } catch (const CompileError& error) {
-    throw CompileError(fmt::format("{}: {}", path, error.what()));
+    std::string what = error.what();  // with names from the file, which may hold anything
+    std::replace_if(
+        what.begin(), what.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
+    throw CompileError(fmt::format("{}: {}", path, what));
   }
 }
 

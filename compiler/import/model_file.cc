@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -143,7 +144,10 @@ Tensor read_tensor(const TensorProto& tensor) {
     throw CompileError(fmt::format("holds {}, which is not supported", data_type_name(tensor.data_type())));
   }
   const Shape shape(tensor.dims().begin(), tensor.dims().end());
-  return {shape, numbers(tensor, elements(shape))};
+  Tensor result = {shape, numbers(tensor, elements(shape))};
+  const auto is_nan = [](double value) { return std::isnan(value); };
+  if (std::any_of(result.data.begin(), result.data.end(), is_nan)) throw CompileError("holds NaN");
+  return result;
 }
 
 }  // namespace tidbit::compiler

@@ -199,6 +199,11 @@ ValueId batch_normalization(NodeImport& node, int64_t axis) {
   if (node.integer("spatial", 1) != 1) node.fail("attribute 'spatial' must be 1");
   if (node.rank(0) < 2) node.fail(fmt::format("needs an input of rank 2 or more, not {}", to_string(node.shape(0))));
   const op::BatchNormalization op = {.epsilon = node.real("epsilon", 1e-5F), .axis = static_cast<int>(axis)};
+  if (node.is_constant(4)) {
+    for (const double variance : node.constant(4, "the variance").data) {
+      if (!(variance + op.epsilon > 0)) node.fail("a variance is not positive");
+    }
+  }
   return node.emit(op, node.inputs());
 }
 

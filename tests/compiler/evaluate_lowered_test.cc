@@ -189,11 +189,12 @@ TEST(Epilogue, AffineInFloat32RoundsEachOperation) {
   // The sum too is rounded to float32: 2^24 + 1 becomes 2^24.
   affine = {.float32 = true, .multiplier = {1}, .offset = {-16777216}, .lowest = 0, .highest = 255};
   EXPECT_EQ(epilogue_of(affine, {16777217}), Numbers{0});
-  // A fused multiply-add would keep the product's low bits and give 1.
-  const auto third = static_cast<double>(1.0F / 3);
-  const auto product = static_cast<double>(static_cast<float>(third) * 3.0F);
-  affine = {.float32 = true, .multiplier = {third}, .offset = {0.5 - product}, .lowest = 0, .highest = 255};
-  EXPECT_EQ(epilogue_of(affine, {3}), Numbers{0});
+  // A fused multiply-add would keep the part of the product that rounding drops, and give 1.
+  const float third = 1.0F / 3;
+  float sum = 3000;
+  while (static_cast<double>(third) * sum - static_cast<double>(third * sum) < 1e-5) ++sum;
+  affine = {.float32 = true, .multiplier = {third}, .offset = {0.5 - static_cast<double>(third * sum)}, .highest = 255};
+  EXPECT_EQ(epilogue_of(affine, {sum}), Numbers{0});
 }
 
 TEST(Epilogue, ResidualsAreAddedLast) {

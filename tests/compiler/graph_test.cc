@@ -149,11 +149,15 @@ TEST(Verify, NamesWhatIsWrong) {
 
 TEST(OutputShapes, RefuseWindowsInThePadding) {
   Graph graph;
-  const ValueId x = add_value(graph, "x", {1, 1, 2, 2});
-  op::MaxPool pool;
-  pool.window.pad_begin[0] = 1;  // a kernel of 1: the first window sees nothing of the image
-  const Node node = {"pool", pool, {x}, {}};
-  EXPECT_THAT(error_of([&] { output_shapes(graph, node); }), HasSubstr("pool (MaxPool): a window lies in the padding"));
+  const ValueId x = add_value(graph, "x", {1, 1, 2, 1});
+  const auto error = [&](const Window& window) {
+    return error_of([&] { output_shapes(graph, {"pool", op::MaxPool{window}, {x}, {}}); });
+  };
+  const auto refused = HasSubstr("pool (MaxPool): a window lies in the padding altogether");
+  EXPECT_THAT(error({.pad_begin = {1, 0}}), refused);  // a kernel of 1: the first window sees nothing of the image
+  EXPECT_THAT(error({.pad_end = {1, 0}}), refused);
+  EXPECT_THAT(error({.kernel = {2, 2}, .dilation = {1, 2}, .pad_begin = {0, 1}, .pad_end = {0, 1}}), refused);
+  EXPECT_EQ(error({.kernel = {2, 2}, .dilation = {1, 2}, .pad_begin = {0, 2}, .pad_end = {0, 0}}), "no error");
 }
 
 TEST(OutputShapes, OfLoweredOperators) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 
@@ -100,9 +101,11 @@ TEST(ImportErrors, OfNodes) {
        [](auto& m) { relu(m).set_op_type("Softplus"); }},
       {"relu1 (Relu): operator not supported (domain 'com.example')",
        [](auto& m) { relu(m).set_domain("com.example"); }},
+      {"re?lu\xff (Relu?[31m): operator not supported",
+       [](auto& m) { relu(m).set_name("re\nlu\xff"), relu(m).set_op_type("Relu\x1b[31m"); }},
       {"relu1 (no operator): operator not supported", [](auto& m) { relu(m).clear_op_type(); }},
-      {"y (Relu): has 0 inputs, should have 1", [](auto& m) { relu(m).clear_input(), relu(m).clear_name(); }},
-      {"relu1 (Relu): has 2 inputs, should have 1", [](auto& m) { relu(m).add_input("x"); }},
+      {"y (Relu): has 0 inputs, needs 1", [](auto& m) { relu(m).clear_input(), relu(m).clear_name(); }},
+      {"relu1 (Relu): has 2 inputs, takes 1", [](auto& m) { relu(m).add_input("x"); }},
       {"relu1 (Relu): input 0 is missing", [](auto& m) { relu(m).set_input(0, ""); }},
       {"conv1 (Conv): attribute 'strides' should be of type INTS", [](auto& m) { set(conv(m)).set("strides", 2); }},
       {"conv1 (Conv): attribute 'group' should be of type INT", [](auto& m) { set(conv(m)).set("group", 1.0F); }},
@@ -172,6 +175,7 @@ TEST(ImportErrors, OfTensors) {
       {type.c_str(), [](auto& m) { weights(m).set_data_type(onnx::TensorProto::STRING); }},
       {"holds data type 77, which", [](auto& m) { weights(m).set_data_type(77); }},
       {outside.c_str(), [](auto& m) { weights(m).set_data_location(onnx::TensorProto::EXTERNAL); }},
+      {"initializer 'w': holds NaN", [](auto& m) { weights(m).set_float_data(3, NAN); }},
       {"is split into segments", [](auto& m) { weights(m).mutable_segment(); }},
   });
 }
@@ -234,6 +238,7 @@ TEST(ImportErrors, OfOperators) {
        {1, 1},
        {{1}, {1}, {1}, {1}},
        [](auto n) { n.set("training_mode", 1); }},
+      {"a variance is not positive", "BatchNormalization", {1, 1}, {{1}, {1}, {1}, {-1}}},
       {"parameter [2] should be [1]", "BatchNormalization", {1, 1}, {{1, 1}, {1}, {1}, {1}}},
       {"needs an input of rank 2", "BatchNormalization", {1}, {{1}, {1}, {1}, {1}}},
       {"do not fit each other", "Add", {3}, {{1, 2}}},

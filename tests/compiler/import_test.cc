@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <cmath>
 
 #include "tests/compiler/import_runner.h"
 
@@ -162,6 +162,17 @@ TEST(Import, ReadsEveryTypeOfTensor) {
   expect_type<uint16_t>(TensorProto::FLOAT16, {0x3E00, 0xC000, 1}, {1.5, -2, std::ldexp(1, -24)}, int32);
 }
 
+TEST(Import, ReadsInfinitiesOfFloat16) {
+  OnnxBuilder model;
+  model.input("x", {2}).output("y");
+  onnx::TensorProto& tensor = *model.graph().add_initializer();
+  tensor = OnnxBuilder::empty_tensor("c", {2}, onnx::TensorProto::FLOAT16);
+  tensor.add_int32_data(0x7C00);
+  tensor.add_int32_data(0xFC00);
+  model.node("Add", {"x", "c"}, "y");
+  EXPECT_EQ(run_model(model, {{{2}, {0, 0}}}).data, (std::vector<double>{INFINITY, -INFINITY}));
+}
+
 TEST(Import, FoldsTheArithmeticOfShapes) {
   OnnxBuilder model;
   model.input("x", {2, 3, 4}).output("y");
@@ -215,6 +226,27 @@ TEST(Import, ConstantsOfEveryForm) {
               node.set("value", OnnxBuilder::tensor("", {2}, std::vector<float>{4, 5}));
             }),
             (std::vector<double>{4, 5}));
+}
+
+TEST(Import, SlicesAndGathersConstants) {
+  // Of [[0,1,2],[3,4,5]]; what is left is added to a zero.
+  const auto of = [](const std::string& op, const std::vector<std::vector<int64_t>>& parameters) {
+    OnnxBuilder model;
+    model.input("x", {1}).output("y").integers("data", {2, 3}, {0, 1, 2, 3, 4, 5});
+    std::vector<std::string> inputs = {"data"};
+    for (const auto& parameter : parameters) {
+      inputs.push_back(std::string("p").append(std::to_string(inputs.size())));
+      model.integers(inputs.back(), {static_cast<int64_t>(parameter.size())}, parameter);
+    }
+    model.node(op, inputs, "part");
+    model.node("Add", {"x", "part"}, "y");
+    return run_model(model, {{{1}, {0}}}).data;
+  };
+  EXPECT_EQ(of("Slice", {{1}, {INT64_MAX}}), (std::vector<double>{3, 4, 5}));
+  EXPECT_EQ(of("Slice", {{0, -2}, {1, 3}}), (std::vector<double>{1, 2}));
+  EXPECT_EQ(of("Slice", {{0}, {-1}, {-1}}), (std::vector<double>{0, 1, 3, 4}));
+  EXPECT_EQ(of("Slice", {{0}, {3}, {1}, {2}}), (std::vector<double>{0, 2, 3, 5}));
+  EXPECT_EQ(of("Gather", {{-1, 0}}), (std::vector<double>{3, 4, 5, 0, 1, 2}));
 }
 
 TEST(Import, ConstantOfShape) {

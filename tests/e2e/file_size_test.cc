@@ -40,8 +40,8 @@ void expect_small(const std::string& onnx, bool with_structure) {
 TEST(FileSize, OfTheDemosNetwork) { expect_small(demo_networks() + "/digits_w2a2.onnx", true); }
 
 TEST(FileSize, OfRealModels) {
-  TIDBIT_SKIP_WITHOUT_SHARED_MODELS();
-  const auto folder = [](const std::string& model) { return shared_models() + "/" + model + "/model.onnx"; };
+  TIDBIT_NEEDS_MODEL("kws_mlp_w3a3");
+  const auto folder = [](const std::string& model) { return model_path(model + "/model.onnx"); };
   expect_small(folder("mnist_tfc_w2a2"), true);
   expect_small(folder("unsw_mlp_w2a2"), true);
   expect_small(folder("cifar10_resnet8_w4a4"), true);

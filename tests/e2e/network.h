@@ -11,6 +11,7 @@
 
 #include "compiler/compile.h"
 #include "compiler/import.h"
+#include "tests/support/models.h"
 #include "tidbit/tidbit.hpp"
 #include "tools/aligned_bytes.h"
 #include "tools/compare.h"
@@ -20,14 +21,7 @@
 
 namespace tidbit::test {
 
-/// The folder of real models beside the repository, which not every machine has.
-inline std::string shared_models() { return TIDBIT_SOURCE_DIR "/../shared/models"; }
 inline std::string demo_networks() { return TIDBIT_SOURCE_DIR "/tools/demo"; }
-
-#define TIDBIT_SKIP_WITHOUT_SHARED_MODELS()                                                     \
-  if (!std::filesystem::exists(shared_models())) {                                              \
-    GTEST_SKIP() << shared_models() << " is not there: the real models are tested where it is"; \
-  }
 
 /// Everything that the tests ask of a network. Compiling throws where it fails, and so fails the test.
 struct Network {

@@ -67,8 +67,8 @@ TEST(PlantedError, IsFoundInTheDemosNetwork) {
 }
 
 TEST(PlantedError, IsFoundInARealModel) {
-  TIDBIT_SKIP_WITHOUT_SHARED_MODELS();
-  const std::string folder = shared_models() + "/mnist_tfc_w2a2/";
+  TIDBIT_NEEDS_MODEL("mnist_tfc_w2a2");
+  const std::string folder = model_path("mnist_tfc_w2a2/");
   expect_found(folder + "model.onnx", tools::read_npy<float>(folder + "inputs.npy"));
 }
 

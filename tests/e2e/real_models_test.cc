@@ -23,11 +23,11 @@ void PrintTo(const RealModel& instance, std::ostream* stream) { *stream << insta
 class RealModels : public testing::TestWithParam<RealModel> {
  protected:
   void SetUp() override {
-    TIDBIT_SKIP_WITHOUT_SHARED_MODELS();
+    TIDBIT_NEEDS_MODEL(GetParam().name);
     network_ = std::make_unique<Network>(file("model.onnx"));
     inputs_ = tools::read_npy<float>(file("inputs.npy"));
   }
-  std::string file(const std::string& name) const { return shared_models() + "/" + GetParam().name + "/" + name; }
+  std::string file(const std::string& name) const { return model_path(std::string(GetParam().name) + "/" + name); }
 
   std::unique_ptr<Network> network_;
   tools::Array<float> inputs_;
@@ -77,9 +77,9 @@ INSTANTIATE_TEST_SUITE_P(All, RealModels,
                          [](const auto& instance) { return instance.param.name; });
 
 TEST(QkerasGraphs, AllAgreeOnRandomAndExtremeInputs) {
-  TIDBIT_SKIP_WITHOUT_SHARED_MODELS();
+  TIDBIT_NEEDS_MODEL("qonnx_qkeras_tests");
   size_t graphs = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(shared_models() + "/qonnx_qkeras_tests")) {
+  for (const auto& entry : std::filesystem::directory_iterator(model_path("qonnx_qkeras_tests"))) {
     SCOPED_TRACE(entry.path().filename());
     Network network(entry.path());
     expect_verified(network, stimuli(network.load(), 8));

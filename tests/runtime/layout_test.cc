@@ -51,22 +51,21 @@ TEST_P(Movers, TransposeAxes) {
     Shape shape;
     std::vector<uint32_t> permutation;
   };
-  for (const auto& [shape, permutation] :
-       {Case{{1, 3, 5, 7}, {0, 2, 3, 1}}, Case{{1, 5, 7, 3}, {0, 3, 1, 2}}, Case{{4, 6}, {1, 0}}, Case{{4, 6}, {0, 1}},
-        Case{{2, 3, 4, 5, 2}, {4, 1, 3, 0, 2}}, Case{{1, 1}, {1, 0}}, Case{{9}, {0}}, Case{{}, {}},
-        Case{{2, 1, 3, 2}, {2, 3, 1, 0}}, Case{{300, 400}, {1, 0}}}) {
+  for (const Case& c : {Case{{1, 3, 5, 7}, {0, 2, 3, 1}}, Case{{1, 5, 7, 3}, {0, 3, 1, 2}}, Case{{4, 6}, {1, 0}},
+                        Case{{4, 6}, {0, 1}}, Case{{2, 3, 4, 5, 2}, {4, 1, 3, 0, 2}}, Case{{1, 1}, {1, 0}},
+                        Case{{9}, {0}}, Case{{}, {}}, Case{{2, 1, 3, 2}, {2, 3, 1, 0}}, Case{{300, 400}, {1, 0}}}) {
     Mover mover(GetParam());
-    Shape out(shape.size());
-    for (size_t i = 0; i < out.size(); ++i) out[i] = shape[permutation[i]];
-    const uint32_t from = mover.input(shape), to = mover.output(out);
+    Shape out(c.shape.size());
+    for (size_t i = 0; i < out.size(); ++i) out[i] = c.shape[c.permutation[i]];
+    const uint32_t from = mover.input(c.shape), to = mover.output(out);
     plain::TransposeT op;
-    op.permutation = permutation;
+    op.permutation = c.permutation;
     mover.builder.node("transpose", std::move(op), {from}, {to});
     mover.expect(to, Random::elements(out), [&](size_t i) {
-      std::vector<size_t> at(shape.size());
-      for (size_t axis = out.size(); axis-- > 0; i /= out[axis]) at[permutation[axis]] = i % out[axis];
+      std::vector<size_t> at(c.shape.size());
+      for (size_t axis = out.size(); axis-- > 0; i /= out[axis]) at[c.permutation[axis]] = i % out[axis];
       size_t element = 0;
-      for (size_t axis = 0; axis < shape.size(); ++axis) element = element * shape[axis] + at[axis];
+      for (size_t axis = 0; axis < c.shape.size(); ++axis) element = element * c.shape[axis] + at[axis];
       return Source(0, element);
     });
   }

@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -28,7 +28,8 @@ std::vector<std::string> declarations(const std::string& schema) {
   std::vector<std::string> result;
   std::istringstream lines(schema);
   for (std::string line; std::getline(lines, line);) {
-    line = std::regex_replace(line, std::regex("//.*|\\s"), "");
+    line.resize(std::min(line.size(), line.find("//")));
+    std::erase(line, ' ');
     if (!line.empty() && line != "}") result.push_back(line);
   }
   return result;

@@ -25,8 +25,8 @@ class TbitFile {
  public:
   explicit TbitFile(size_t size) : lines_((size + sizeof(Line) - 1) / sizeof(Line)), size_(size) {}
 
-  std::span<std::byte> bytes() { return {lines_.data()->bytes, size_}; }
-  std::span<const std::byte> bytes() const { return {lines_.data()->bytes, size_}; }
+  std::span<std::byte> bytes() { return {reinterpret_cast<std::byte*>(lines_.data()), size_}; }
+  std::span<const std::byte> bytes() const { return {reinterpret_cast<const std::byte*>(lines_.data()), size_}; }
 
  private:
   struct alignas(container::kAlignment) Line {
@@ -183,16 +183,7 @@ class TbitBuilder {
     return output(to);
   }
 
-  TbitFile finish() {
-    model.tail_size = tail_.size();
-    flatbuffers::FlatBufferBuilder builder;
-    plain::FinishSizePrefixedModelBuffer(builder, plain::Model::Pack(builder, &model));
-    const size_t tail_offset = container::tail_offset(builder.GetSize() - container::kPrefixBytes);
-    TbitFile file(tail_offset + tail_.size());
-    std::memcpy(file.bytes().data(), builder.GetBufferPointer(), builder.GetSize());
-    if (!tail_.empty()) std::memcpy(file.bytes().data() + tail_offset, tail_.data(), tail_.size());
-    return file;
-  }
+  TbitFile finish();
 
   static std::unique_ptr<plain::GridT> plain_grid(const Grid& grid) {
     auto result = std::make_unique<plain::GridT>();
