@@ -158,6 +158,7 @@ class Emitter {
 
   Offset<flatbuffers::Vector<uint32_t>> indices(const std::vector<ValueId>& ids) {
     std::vector<uint32_t> result;
+    result.reserve(ids.size());
     for (ValueId id : ids) result.push_back(index_[static_cast<size_t>(id)]);
     return fb_.CreateVector(result);
   }

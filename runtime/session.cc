@@ -20,7 +20,7 @@ void check(const ModelImpl& model, const SessionOptions& options) {
   const auto require = [](bool holds, const std::string& message) {
     if (!holds) throw Failure{StatusCode::InvalidArgument, message};
   };
-  require(options.threads >= 1 && options.threads <= kMostThreads,
+  require(options.thread_pool != nullptr || (options.threads >= 1 && options.threads <= kMostThreads),
           text("SessionOptions::threads is ", options.threads, ", must be 1 to ", kMostThreads));
   require(options.batch >= 1, "SessionOptions::batch is 0, must be at least 1");
   for (size_t i = 0; i < model.ops.size(); ++i) {

@@ -140,9 +140,11 @@ void add_compile(CLI::App& app, Action& action) {
   CLI::Option* mean =
       command->add_option("--mean", options->mean, "Of each channel, for images: (pixel/255 - mean) / std")
           ->delimiter(',')
+          ->allow_extra_args(false)
           ->type_name("M,M,M");
   CLI::Option* deviation = command->add_option("--std", options->deviation, "Standard deviation of each channel")
                                ->delimiter(',')
+                               ->allow_extra_args(false)
                                ->type_name("S,S,S");
   mean->needs(deviation);
   deviation->needs(mean);

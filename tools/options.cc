@@ -15,8 +15,7 @@ CLI::ValidationError wrong_shape(const std::string& argument) {
 void add_shape_option(CLI::App& command, std::vector<std::string>& shapes) {
   command.add_option("--shape", shapes, "Shape of an input with dynamic dimensions; may be repeated")
       ->type_name("NAME=1,3,32,32")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
 }
 
 std::map<std::string, compiler::Shape> parse_shapes(const std::vector<std::string>& arguments) {
@@ -39,7 +38,7 @@ std::map<std::string, compiler::Shape> parse_shapes(const std::vector<std::strin
 }
 
 void add_family_option(CLI::App& command, std::string& family) {
-  command.add_option("--family", family, "Use one family of kernels wherever it can: bitserial, lut or dot")
+  command.add_option("--family", family, "Use one family of kernels wherever it can")
       ->check(CLI::IsMember({"bitserial", "lut", "dot"}))
       ->type_name("NAME");
 }

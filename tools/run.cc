@@ -69,6 +69,12 @@ void write_outputs(const Model& model, const Options& options, const Outputs& ou
   }
 }
 
+/// Whether the first output is a list: all of its extents but the batch and one are 1.
+bool is_classifier(const Model& model) {
+  const std::span<const int64_t> shape = model.tensors()[model.outputs()[0]].shape;
+  return !shape.empty() && std::ranges::count_if(shape.subspan(1), [](int64_t extent) { return extent > 1; }) == 1;
+}
+
 /// The first output as the scores of one classification a row of the first input.
 class Scores {
  public:
@@ -135,7 +141,7 @@ int run_command(const Options& options) {
   const Outputs outputs = run_all(model, options, inputs, samples);
 
   write_outputs(model, options, outputs, samples);
-  const bool classify = options.top > 0 || (inputs[0].images && options.outputs.empty());
+  const bool classify = options.top > 0 || (inputs[0].images && options.outputs.empty() && is_classifier(model));
   if (classify) {
     print_best(Scores(model, outputs, inputs[0].names.size()), inputs[0].names, labels,
                options.top > 0 ? options.top : kDefaultTop);

@@ -82,9 +82,9 @@ double NodeImport::real(std::string_view name, double otherwise) const {
   return attribute ? attribute->f() : otherwise;
 }
 
-std::string NodeImport::text(std::string_view name, std::string otherwise) const {
+std::string NodeImport::text(std::string_view name, std::string_view otherwise) const {
   const onnx::AttributeProto* attribute = find(name, onnx::AttributeProto::STRING);
-  return attribute ? attribute->s() : std::move(otherwise);
+  return attribute ? attribute->s() : std::string(otherwise);
 }
 
 std::vector<int64_t> NodeImport::integers(std::string_view name, std::vector<int64_t> otherwise) const {

@@ -51,7 +51,7 @@ class NodeImport {
   bool has_attribute(std::string_view name) const { return find(name) != nullptr; }
   int64_t integer(std::string_view name, int64_t otherwise) const;
   double real(std::string_view name, double otherwise) const;
-  std::string text(std::string_view name, std::string otherwise) const;
+  std::string text(std::string_view name, std::string_view otherwise) const;
   std::vector<int64_t> integers(std::string_view name, std::vector<int64_t> otherwise) const;
   std::vector<double> reals(std::string_view name) const;
   const onnx::TensorProto& tensor(std::string_view name) const;

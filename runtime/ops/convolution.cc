@@ -191,12 +191,13 @@ class Convolution final : public Op {
                     .channel_count = channels,
                     .sums = sums,
                     .sums_stride = tiling.channels});
-      epilogues_.apply(frame, SumBlock<int32_t>{.sums = sums,
-                                                .stride = tiling.channels,
-                                                .pixel = image * shape.pixels() + pixel,
-                                                .pixels = pixels,
-                                                .channel = static_cast<int32_t>(group * shape.out_channels + channel),
-                                                .channels = channels});
+      epilogues_.apply(frame,
+                       SumBlock<int32_t>{.sums = sums,
+                                         .stride = tiling.channels,
+                                         .pixel = image * shape.pixels() + pixel,
+                                         .pixels = pixels,
+                                         .channel = static_cast<int32_t>(int64_t{group} * shape.out_channels + channel),
+                                         .channels = channels});
     });
   }
 

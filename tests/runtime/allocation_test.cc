@@ -93,6 +93,7 @@ TEST(Load, TakesLittleMoreThanTheFile) {
 
 TEST(Load, TakesNothingOfAnotherMeasureFromADamagedFile) {
   TbitFile file = SmallModel().builder.finish();
+  load(file);  // what is made once a process is made here
   constexpr size_t kLimit = 1 << 20;
   const size_t before = allocations::live_bytes();
   for (size_t byte = 0; byte < file.bytes().size(); ++byte) {
@@ -110,6 +111,7 @@ TEST(Load, TakesNothingOfAnotherMeasureFromADamagedFile) {
 
 TEST(OutOfMemory, IsReportedWhereverItHappens) {
   const TbitFile file = SmallModel().builder.finish();
+  create(load(file));  // what is made once a process is made here
   const size_t before = allocations::live_bytes();
   size_t failures = 0;
   for (bool done = false; !done; ++failures) {

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthreadpool.h>
 
 #include "tests/runtime/run_model.h"
 #include "tests/runtime/small_model.h"
@@ -39,7 +40,7 @@ TEST_F(Sessions, ModelTellsWhatTheFileHolds) {
   EXPECT_EQ(depthwise.op, "DepthwiseConvolution");
   EXPECT_EQ(depthwise.weight_bits, 5);
   EXPECT_EQ(depthwise.macs, 4 * 4 * 9 * 3);
-  EXPECT_EQ(depthwise.packed_bytes, 0u) << "bytes are used in place";
+  EXPECT_EQ(model.nodes()[kConvNode].packed_bytes + depthwise.packed_bytes, model.packed_bytes());
   EXPECT_EQ(model.nodes()[kRealConvNode].weight_bits, 32);
   EXPECT_EQ(model.nodes()[kRealConvNode].macs, 6);
   EXPECT_FALSE(version().empty());
@@ -99,6 +100,13 @@ TEST_F(Sessions, ShareAModelAndOutliveItsHandle) {
   const std::vector<Values> of_a = run(a, model, {sample}), of_b = run(b, model, {other});
   EXPECT_NE(of_a[1], of_b[1]);
   EXPECT_EQ(run(b, model, {sample}), of_a);
+}
+
+TEST_F(Sessions, UseThePoolOfTheApplication) {
+  const std::unique_ptr<pthreadpool, void (*)(pthreadpool_t)> pool(pthreadpool_create(3), pthreadpool_destroy);
+  const std::vector<Values> alone = run(model, {sample}, {});
+  EXPECT_EQ(run(model, {sample}, {.threads = 0, .thread_pool = pool.get()}), alone);
+  EXPECT_EQ(run(model, {sample}, {.thread_pool = pool.get()}), alone) << "the pool outlives the session";
 }
 
 TEST_F(Sessions, MoveWithTheirMemory) {

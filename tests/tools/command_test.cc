@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/onnx_builder.h"
 #include "tests/tools/tidbit_command.h"
 #include "tools/npy.h"
 
@@ -59,6 +60,25 @@ TEST_F(Command, CompilePrintsATableJsonOrNothing) {
 TEST_F(Command, CompilesTheSameFileTwice) {
   ASSERT_EQ(compile_demo("digits_w2a2", *scratch_ / "again.tbit").code, 0);
   EXPECT_EQ(read(*scratch_ / "again.tbit"), read(model_));
+}
+
+TEST_F(Command, OptionsMayStandBeforeTheModel) {
+  const std::string output = *scratch_ / "before.tbit";
+  expect_success(tidbit({"compile", "--quiet", "--mean", "0.31", "--std", "0.38", "--shape", "image=1,1,8,8", "-o",
+                         output, demo("digits_w2a2.onnx")}));
+}
+
+TEST_F(Command, CompileTakesAMeanOfEachChannel) {
+  test::OnnxBuilder onnx;
+  onnx.input("x", {1, 3, 2, 2}).output("y");
+  onnx.node("Relu", {"x"}, "y");
+  const test::TemporaryFile file(onnx.bytes());
+  const std::string output = *scratch_ / "rgb.tbit";
+  expect_success(tidbit({"compile", file.path(), "-o", output, "--mean", "0.1,0.2,0.3", "--std", "1,2,4", "--bgr"}));
+  EXPECT_THAT(tidbit({"inspect", output}).out, HasSubstr("images: NCHW, BGR, mean 0.1 0.2 0.3, std 1 2 4"));
+  const Finished run = tidbit({"run", output, "--input", demo("digit_1_8.png")});
+  expect_success(run);
+  EXPECT_THAT(run.out, HasSubstr("1 samples of [1, 3, 2, 2], from "));  // an image is no list of classes
 }
 
 TEST_F(Command, RunWritesOneRowASample) {
