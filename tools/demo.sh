@@ -41,7 +41,7 @@ echo "== What it sees in the shipped images, and how sure it is"
 echo "== On the shipped test set"
 accuracy w2a2
 
-echo "== Beside other bit widths (scalar kernels, one thread)"
+echo "== Beside other bit widths (one thread)"
 printf '%-8s %12s %10s %12s\n' network 'file bytes' accuracy latency
 for variant in "${variants[@]}"; do
   compile "$variant" --quiet

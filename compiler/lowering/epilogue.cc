@@ -73,7 +73,7 @@ class RisingFunction {
   /// The smallest key in [from, highest] that reaches the code; highest + 1 where none does.
   int64_t first_key(int32_t code, int64_t from) const {
     int64_t below = from - 1, reached = range_.highest + 1;
-    while (reached - below > 1) {
+    while (static_cast<uint64_t>(reached) - static_cast<uint64_t>(below) > 1) {  // keys of float64 span 2^64
       const int64_t middle = std::midpoint(below, reached);
       ((*this)(middle) >= code ? reached : below) = middle;
     }

@@ -131,6 +131,21 @@ TEST(FindEpilogue, FloatThresholdsAreTheFirstFloatThatReachesTheCode) {
   }
 }
 
+TEST(FindEpilogue, DoubleThresholdsAreTheFirstDoubleThatReachesTheCode) {
+  for (const int bits : {2, 5}) {
+    Chain chain;  // a curve, so that it takes thresholds however wide; and the whole range of float64 is searched
+    chain.append({op::Unary{op::UnaryFunction::Tanh}});
+    const CodeFunction function = quantizer(chain, bits, true, 2.0 / (1 << bits));
+    const SumDomain domain{SumDomain::Kind::Float64, {}, {}};
+    const auto thresholds = std::get<op::Thresholds>(find_epilogue(function, domain, 1));
+    ASSERT_EQ(thresholds.steps, (1 << bits) - 1);
+    for (double t : thresholds.values) {
+      const double before = std::nextafter(t, -std::numeric_limits<double>::infinity());
+      EXPECT_EQ(function(t, 0), function(before, 0) + 1) << t;
+    }
+  }
+}
+
 TEST(FindEpilogue, FloatLinesAreExactOnBothSidesOfEveryStep) {
   for (double scale : {0.1, 0.0039215386, 0.05}) {
     const CodeFunction function = quantizer({}, 8, false, scale);

@@ -12,7 +12,7 @@
 namespace tidbit::compiler {
 namespace {
 
-using testing::GraphBuilder;
+using test::GraphBuilder;
 
 struct Case {
   const char* name;

@@ -9,7 +9,7 @@
 
 #include "compiler/graph.h"
 
-namespace tidbit::testing {
+namespace tidbit::test {
 
 class GraphBuilder {
  public:
@@ -119,4 +119,4 @@ class GraphBuilder {
   std::mt19937 random_;
 };
 
-}  // namespace tidbit::testing
+}  // namespace tidbit::test
