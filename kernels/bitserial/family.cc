@@ -1,9 +1,22 @@
 #include "kernels/bitserial/family.h"
 
+#include <algorithm>
+
 namespace tidbit::kernels::bitserial {
+namespace {
+
+constexpr size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+
+}  // namespace
 
 std::span<const std::span<const GemmKernel>> tiers() {
-  static const std::span<const GemmKernel> all[] = {kScalar};
+  static const std::span<const GemmKernel> all[] = {
+    kScalar,
+#if defined(__x86_64__)
+    kAvx2,
+    kAvx512Vnni,
+#endif
+  };
   return all;
 }
 
@@ -12,55 +25,88 @@ bool supports(const GemmProblem& problem) noexcept {
          (!problem.padded() || problem.activations.zero_code() >= 0);
 }
 
-PackedImage image_layout(const GemmProblem& problem) noexcept {
-  const size_t pixel_bytes = (static_cast<size_t>(problem.shape.channels) + 7) / 8;
-  return packed_image(problem.shape, problem.activations.bits, pixel_bytes, sizeof(uint64_t));
+PackedImage image_layout(const GemmProblem& problem, const Form& form) noexcept {
+  const int32_t pixel_bytes = (problem.shape.channels + form.byte_channels - 1) / form.byte_channels;
+  return packed_image(problem.shape, problem.activations.bits, static_cast<size_t>(pixel_bytes),
+                      static_cast<size_t>(form.word_bytes));
 }
 
-Layout layout(const GemmProblem& problem, int32_t tile) noexcept {
+Layout layout(const GemmProblem& problem, const Form& form) noexcept {
   const ConvolutionShape& shape = problem.shape;
   const Grid& weights = problem.weights;
   const auto activation_step = static_cast<uint32_t>(problem.activations.step);
-  const size_t panels = (static_cast<size_t>(shape.out_channels) + tile - 1) / tile;
+  const auto word_bytes = static_cast<size_t>(form.word_bytes);
+  const auto out_channels = static_cast<size_t>(shape.out_channels);
 
   Layout layout = {};
-  layout.image = image_layout(problem);
-  layout.tile = tile;
+  layout.image = image_layout(problem, form);
+  layout.out_channels = shape.out_channels;
   layout.weight_planes = weights.bits;
-  layout.words = static_cast<int32_t>((layout.image.run_bytes + 7) / 8);
-  const size_t last_bytes = layout.image.run_bytes - 8 * (static_cast<size_t>(layout.words) - 1);
-  layout.last_word = ~uint64_t{0} >> (64 - 8 * last_bytes);
+  layout.activation_planes = problem.activations.bits;
+  const size_t words = round_up(layout.image.run_bytes, word_bytes) / word_bytes;
+  layout.words = static_cast<int32_t>(words);
+  layout.last_word = ~uint64_t{0} >> (64 - 8 * (layout.image.run_bytes - word_bytes * (words - 1)));
 
   const size_t runs = static_cast<size_t>(layout.image.kernel_rows) * layout.image.row_runs;
-  layout.panels = (panels * tile * sizeof(int32_t) + 63) / 64 * 64;
-  layout.panel_bytes = weights.bits * runs * layout.words * tile * sizeof(uint64_t);
-  layout.weight_bytes = layout.panels + panels * layout.panel_bytes;
+  const size_t packed_channels = round_up(out_channels, form.vector);
+  layout.panels = round_up(packed_channels * sizeof(int32_t), 64);
+  layout.plane_bytes = runs * words * word_bytes;
+  layout.panel_bytes = weights.bits * layout.plane_bytes * form.tile;
+  layout.weight_bytes = layout.panels + weights.bits * layout.plane_bytes * packed_channels;
 
   const int32_t top = weights.bits - 1;
   const int64_t flipped_base = weights.base + (int64_t{weights.step} << top);
   layout.top_flipped = flipped_base == 0;
+  layout.step = activation_step * static_cast<uint32_t>(weights.step);
   for (int32_t plane = 0; plane < weights.bits; ++plane) {
-    const uint32_t factor = activation_step * static_cast<uint32_t>(weights.step) << plane;
+    const uint32_t factor = layout.step << plane;
     layout.plane_factor[plane] = layout.top_flipped && plane == top ? 0 - factor : factor;
   }
   layout.window_factor = layout.top_flipped ? 0 : activation_step * static_cast<uint32_t>(weights.base);
   return layout;
 }
 
-double cost(const GemmProblem& problem, int32_t tile, const Cycles& cycles) noexcept {
-  const ConvolutionShape& shape = problem.shape;
-  const Layout sizes = layout(problem, tile);
-  const int32_t words = sizes.image.kernel_rows * sizes.image.row_runs * sizes.words;
-  const int32_t panels = (shape.out_channels + tile - 1) / tile;
-  const double pairs = problem.activations.bits * (cycles.pair + cycles.word * words);
-  const double panel = sizes.weight_planes * (cycles.plane + pairs);
-  const double window = sizes.window_factor != 0 ? pairs : 0;
-  const double packing = static_cast<double>(sizes.image.bytes) / problem.activations.bits * cycles.pack_group;
-  return static_cast<double>(shape.pixels()) * (panels * panel + window) + packing;
+int32_t panel_width(const Layout& layout, const Form& form, int32_t first_channel) noexcept {
+  const auto left = static_cast<size_t>(layout.out_channels - first_channel);
+  return std::min(form.tile, static_cast<int32_t>(round_up(left, form.vector)));
 }
 
-PackedSizes packed_sizes(const GemmProblem& problem, int32_t tile) noexcept {
-  const Layout sizes = layout(problem, tile);
+int32_t plane_pairs(const Layout& layout, PlanePair (&pairs)[kMaxBits * kMaxBits]) noexcept {
+  const int32_t top = layout.weight_planes - 1;
+  int32_t count = 0;
+  bool negative = layout.top_flipped;
+  for (int32_t exponent = top + layout.activation_planes - 1; exponent >= 0; --exponent) {
+    const int32_t begin = count;
+    for (const bool sign : {negative, !negative}) {
+      for (int32_t plane = 0; plane < layout.weight_planes; ++plane) {
+        const int32_t activations = exponent - plane;
+        if (activations < 0 || activations >= layout.activation_planes) continue;
+        if ((layout.top_flipped && plane == top) != sign) continue;
+        pairs[count++] = {.weights = plane, .activations = activations, .exponent = exponent, .negative = sign};
+      }
+    }
+    if (count > begin) negative = pairs[count - 1].negative;
+  }
+  return count;
+}
+
+double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) noexcept {
+  const ConvolutionShape& shape = problem.shape;
+  const Layout sizes = layout(problem, form);
+  const auto pixels = static_cast<double>(shape.pixels());
+  const int32_t runs = sizes.image.kernel_rows * sizes.image.row_runs;
+  const int32_t vectors = (shape.out_channels + form.vector - 1) / form.vector;
+  const int32_t pairs = sizes.weight_planes * sizes.activation_planes;
+  const double word = shape.pixels() < 4 ? cycles.lone_word : cycles.word;
+  const double vector = cycles.vector + pairs * (cycles.pair + word * runs * sizes.words);
+  const double window = sizes.window_factor != 0 ? cycles.window * runs * sizes.activation_planes : 0;
+  const double packed_pixels = static_cast<double>(shape.covered_height()) * shape.covered_width();
+  const double packing = cycles.pack_pixel + cycles.pack_byte * static_cast<double>(sizes.image.pixel_bytes);
+  return pixels * (vectors * vector + window) + packed_pixels * sizes.activation_planes * packing;
+}
+
+PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {
+  const Layout sizes = layout(problem, form);
   return {.weights = sizes.weight_bytes, .image = sizes.image.bytes};
 }
 

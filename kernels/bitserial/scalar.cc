@@ -11,6 +11,7 @@ using Pair = uint64_t __attribute__((vector_size(16)));
 
 constexpr int32_t kPairs = 2;
 constexpr int32_t kTile = 2 * kPairs;
+constexpr Form kForm = {.tile = kTile, .vector = kTile, .word_bytes = 8, .byte_channels = 8};
 constexpr int32_t kFlush = 31;  // words until a byte, which grows by up to 8 a word, may overflow
 
 /// The set bits of each byte.
@@ -104,7 +105,7 @@ void run_planes(const GemmTile& tile, const Layout& layout) {
       for (uint32_t& sum : sums) sum += window_term;
       for (int32_t i = 0; i < layout.weight_planes; ++i) {
         uint32_t counts[kTile];
-        const std::byte* plane = panel + i * (layout.panel_bytes / layout.weight_planes);
+        const std::byte* plane = panel + i * layout.plane_bytes * kTile;
         count_plane<kPlanes>(layout, window, plane, counts);
         for (int32_t c = 0; c < kTile; ++c) sums[c] += layout.plane_factor[i] * counts[c];
       }
@@ -118,19 +119,26 @@ void run(const GemmTile& tile) noexcept {
   using Run = void (*)(const GemmTile&, const Layout&);
   static constexpr Run kRuns[kMaxBits] = {run_planes<1>, run_planes<2>, run_planes<3>, run_planes<4>,
                                           run_planes<5>, run_planes<6>, run_planes<7>, run_planes<8>};
-  kRuns[tile.problem->activations.bits - 1](tile, layout(*tile.problem, kTile));
+  kRuns[tile.problem->activations.bits - 1](tile, layout(*tile.problem, kForm));
 }
 
-PackedSizes packed_sizes(const GemmProblem& problem) noexcept { return bitserial::packed_sizes(problem, kTile); }
+PackedSizes packed_sizes(const GemmProblem& problem) noexcept { return bitserial::packed_sizes(problem, kForm); }
 
 void pack_weights(const GemmProblem& problem, const uint8_t* codes, int32_t row_begin, int32_t row_count,
                   std::byte* packed) noexcept {
-  bitserial::pack_weights(problem, kTile, codes, row_begin, row_count, packed);
+  bitserial::pack_weights(problem, kForm, codes, row_begin, row_count, packed);
+}
+
+void pack_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
+                int32_t row_end, std::byte* packed) noexcept {
+  bitserial::pack_image(problem, kForm, pack_pixels, codes, pixel_stride, row_begin, row_end, packed);
 }
 
 // Measured on Zen 4, built by g++ 12.
 double cost(const GemmProblem& problem) noexcept {
-  return bitserial::cost(problem, kTile, {.word = 9, .pair = 15, .plane = 20, .pack_group = 10});
+  return bitserial::cost(
+      problem, kForm,
+      {.word = 8, .lone_word = 8, .pair = 20, .vector = 10, .window = 50, .pack_pixel = 5, .pack_byte = 4.5});
 }
 
 constexpr GemmKernel kTable[] = {{

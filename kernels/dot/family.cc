@@ -6,7 +6,14 @@
 namespace tidbit::kernels::dot {
 
 std::span<const std::span<const GemmKernel>> tiers() {
-  static const std::span<const GemmKernel> all[] = {kScalar};
+  static const std::span<const GemmKernel> all[] = {
+    kScalar,
+#if defined(__x86_64__)
+    kAvx2,
+    kAvx512,
+    kAvx512Vnni,
+#endif
+  };
   return all;
 }
 

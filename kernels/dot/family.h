@@ -13,6 +13,9 @@ namespace tidbit::kernels::dot {
 
 // One table a tier, each defined by the file of its name.
 extern const std::span<const GemmKernel> kScalar;
+#if defined(__x86_64__)
+extern const std::span<const GemmKernel> kAvx2, kAvx512, kAvx512Vnni;
+#endif
 
 /// The tiers built for this architecture.
 std::span<const std::span<const GemmKernel>> tiers();

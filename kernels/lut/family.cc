@@ -1,19 +1,36 @@
 #include "kernels/lut/family.h"
 
 #include <algorithm>
-#include <limits>
+#include <numeric>
 
 namespace tidbit::kernels::lut {
 namespace {
 
-/// How many codes of the wider grid fit an index.
-int32_t group_of(const GemmProblem& problem) {
-  return kIndexBits / std::max(problem.weights.bits, problem.activations.bits);
+constexpr int32_t kHighestEntry = 255;
+
+/// How many codes of either grid fit its index.
+int32_t group_of(const GemmProblem& problem, const Form& form) {
+  return std::min(form.weight_bits / problem.weights.bits, form.activation_bits / problem.activations.bits);
 }
 
-int64_t magnitude(const Grid& grid) {
-  const int64_t highest = int64_t{grid.step} * (grid.levels() - 1) + grid.base;
-  return std::max(std::abs(int64_t{grid.base}), std::abs(highest));
+/// An entry's share of a code pair is |v_w| * (u_x, or the steps that u_x lacks to the highest), in units of what all
+/// |v_w| are multiples of.
+struct Weights {
+  int64_t unit = 0, highest = 0;
+
+  explicit Weights(const Grid& grid) {
+    for (int32_t code = 0; code < grid.levels(); ++code) {
+      const int64_t value = std::abs(int64_t{grid.step} * code + grid.base);
+      unit = std::gcd(unit, value);
+      highest = std::max(highest, value);
+    }
+    unit = std::max<int64_t>(unit, 1);
+    highest /= unit;
+  }
+};
+
+int64_t highest_entry(const GemmProblem& problem, int32_t group) {
+  return Weights(problem.weights).highest * (problem.activations.levels() - 1) * group;
 }
 
 /// The code of 0, or any where 0 is not on the grid.
@@ -22,47 +39,64 @@ uint8_t filler_of(const Grid& grid) { return static_cast<uint8_t>(std::max(grid.
 }  // namespace
 
 std::span<const std::span<const GemmKernel>> tiers() {
-  static const std::span<const GemmKernel> all[] = {kScalar};
+  static const std::span<const GemmKernel> all[] = {
+    kScalar,
+#if defined(__x86_64__)
+    kAvx2,
+    kAvx512Vnni,
+#endif
+  };
   return all;
 }
 
-bool supports(const GemmProblem& problem) noexcept {
+bool supports(const GemmProblem& problem, const Form& form) noexcept {
   if (problem.weights.bits > 4 || problem.activations.bits > 4) return false;
   if (problem.padded() && problem.activations.zero_code() < 0) return false;
-  const int64_t limit = std::numeric_limits<Entry>::max() / group_of(problem);
-  const int64_t weight = magnitude(problem.weights), activation = magnitude(problem.activations);
-  return weight <= limit && activation <= limit && weight * activation <= limit;
+  const int32_t group = group_of(problem, form);
+  return group >= form.least_group && highest_entry(problem, group) <= kHighestEntry;
 }
 
-Layout layout(const GemmProblem& problem, int32_t tile) noexcept {
+Layout layout(const GemmProblem& problem, const Form& form) noexcept {
   const ConvolutionShape& shape = problem.shape;
   Layout layout = {};
-  layout.group = group_of(problem);
+  layout.group = group_of(problem, form);
   layout.groups = (shape.channels + layout.group - 1) / layout.group;
+  layout.weight_bits = layout.group * problem.weights.bits;
+  layout.activation_bits = layout.group * problem.activations.bits;
   layout.image = packed_image(shape, 1, static_cast<size_t>(layout.groups), 1);
-  layout.panel_bytes = static_cast<size_t>(shape.window.taps()) * layout.groups * tile;
-  layout.weight_bytes = sizeof(Tables) + (shape.out_channels + tile - 1) / tile * layout.panel_bytes;
+  layout.entries = form.weight_bits <= 4 ? 16 : 64;
+  layout.table_bytes = std::max<size_t>(64, layout.entries << layout.activation_bits);
+  layout.head_bytes = form.tile * sizeof(uint32_t);
+  layout.panel_bytes = layout.head_bytes + static_cast<size_t>(shape.window.taps()) * layout.groups * form.tile;
+  layout.weight_bytes = layout.table_bytes + (shape.out_channels + form.tile - 1) / form.tile * layout.panel_bytes;
 
   layout.weight_filler = filler_of(problem.weights);
   layout.activation_filler = filler_of(problem.activations);
+  layout.highest = highest_entry(problem, layout.group);
+  layout.scale = static_cast<uint32_t>(Weights(problem.weights).unit * problem.activations.step);
   const int32_t fillers = shape.window.taps() * (layout.groups * layout.group - shape.channels);
-  const int32_t product =
-      problem.weights.value(layout.weight_filler) * problem.activations.value(layout.activation_filler);
+  const int64_t product =
+      int64_t{problem.weights.value(layout.weight_filler)} * problem.activations.value(layout.activation_filler);
   layout.correction = 0 - static_cast<uint32_t>(fillers) * static_cast<uint32_t>(product);
   return layout;
 }
 
-double cost(const GemmProblem& problem, int32_t tile, const Cycles& cycles) noexcept {
+double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) noexcept {
   const ConvolutionShape& shape = problem.shape;
-  const Layout sizes = layout(problem, tile);
-  const int32_t indices = shape.window.taps() * sizes.groups;
-  const int32_t panels = (shape.out_channels + tile - 1) / tile;
-  const double packing = static_cast<double>(sizes.image.bytes) * sizes.group * cycles.pack;
-  return static_cast<double>(shape.pixels()) * panels * (cycles.panel + cycles.index * indices) + packing;
+  const Layout sizes = layout(problem, form);
+  const double indices = static_cast<double>(shape.window.taps()) * sizes.groups;
+  const double widenings = indices * static_cast<double>(sizes.highest) / kHighestEntry;
+  const int32_t panels = (shape.out_channels + form.tile - 1) / form.tile;
+  const bool shared = sizes.image.run_taps == 3 && shape.window.stride_width == 1;
+  const double last = panels % 2 != 0 && !shared ? cycles.alone - cycles.index : 0;
+  const double panel = cycles.panel + cycles.index * indices + cycles.widen * widenings;
+  const double pixel = cycles.pack * (1 + shape.channels / 64.0);
+  return static_cast<double>(shape.pixels()) * (panels * panel + last * indices) +
+         static_cast<double>(shape.covered_height()) * shape.covered_width() * pixel;
 }
 
-PackedSizes packed_sizes(const GemmProblem& problem, int32_t tile) noexcept {
-  const Layout sizes = layout(problem, tile);
+PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {
+  const Layout sizes = layout(problem, form);
   return {.weights = sizes.weight_bytes, .image = sizes.image.bytes};
 }
 

@@ -1,7 +1,9 @@
-// Lookup GEMM (after DeepGEMM), grouped: one index byte holds the codes of g channels, and a table entry is the
-// finished dot product of two such groups. The weights' index selects a table, the activations' index an entry of it:
-//   sum v_w*v_x = sum over k of table[w_index[k]][x_index[k]] + correction
-// The tables are those of the two grids, so any grid costs the same.
+// Lookup GEMM (after DeepGEMM), grouped: one index byte holds the codes of g channels, and a table entry stands for the
+// finished dot product of two such groups. The activations' index selects a table, the weights' index an entry of it:
+//   sum v_w*v_x = scale * sum over k of table[x_index[k]][w_index[k]] + correction of the output channel
+// The tables are those of the two grids, so any grid costs the same. What an entry leaves to the correction is the
+// least that its weights can give, so entries are small and not negative, and bytes hold many of them before they are
+// widened.
 //
 // Group c of a pixel is the channels {c, c+G, c+2G, ...}, G = ceil(channels/g). Slots past the last channel hold 0 on
 // both sides where the grids can; the correction takes away what they add where neither has a 0.
@@ -18,44 +20,67 @@ namespace tidbit::kernels::lut {
 
 // One table a tier, each defined by the file of its name.
 extern const std::span<const GemmKernel> kScalar;
+#if defined(__x86_64__)
+extern const std::span<const GemmKernel> kAvx2;
+extern const std::span<const GemmKernel> kAvx512Vnni;
+#endif
 
 /// The tiers built for this architecture.
 std::span<const std::span<const GemmKernel>> tiers();
 
-constexpr int32_t kIndexBits = 6;  // an index takes up to 6 bits: one lookup of VPERMB
-constexpr int32_t kEntries = 1 << kIndexBits;
-
-using Entry = int16_t;
-using Tables = Entry[kEntries][kEntries];  // [w_index][x_index]
+/// What a tier looks up with.
+struct Form {
+  int32_t tile;             // output channels of a panel
+  int32_t weight_bits;      // of an index: a table has no more than 2^weight_bits entries
+  int32_t activation_bits;  // of an index: there are no more than 2^activation_bits tables
+  int32_t least_group;      // fewer codes an index are not worth a lookup
+  bool split;               // channel c of a panel is lane 2*c, or 2*c + 1 - tile: even lanes first
+};
 
 /// Packed image: one line a row, G index bytes a pixel.
-/// Packed weights: the Tables, then a panel for each `tile` channels: index bytes [run][byte of the run][channel].
+/// Packed weights: the tables, then a panel for each `tile` channels: corrections, then index bytes [run][byte][lane].
 struct Layout {
   PackedImage image;
-  int32_t group;   // g
-  int32_t groups;  // G
+  int32_t group;            // g
+  int32_t groups;           // G
+  int32_t weight_bits;      // of an index
+  int32_t activation_bits;  // of an index
+  size_t entries;           // from a table to the next: 16 or 64 bytes
+  size_t table_bytes;       // of all tables
+  size_t head_bytes;        // a panel's corrections
   size_t panel_bytes;
   size_t weight_bytes;                       // of all
   uint8_t weight_filler, activation_filler;  // the codes of slots past the last channel, and of padding
-  uint32_t correction;
+  int64_t highest;                           // of all entries
+  uint32_t scale;
+  uint32_t correction;  // of every channel, besides what its weights leave to it
 };
 
-Layout layout(const GemmProblem&, int32_t tile) noexcept;
+Layout layout(const GemmProblem&, const Form&) noexcept;
 
 /// What a tier's loops take, in cycles.
 struct Cycles {
   double index;  // for each index byte of a window and each panel
+  double alone;  // the same for a panel that is the last of an odd number, where no taps share tables
+  double widen;  // for each time that the byte sums of a panel and pixel are widened
   double panel;  // for each panel and pixel, besides
-  double pack;   // for packing a code of the image
+  double pack;   // for packing a pixel, and 64 of its codes
 };
 
+/// Packs the indices of `count` pixels, G bytes each.
+using PackPixels = void(const Layout&, int32_t bits, int32_t channels, const uint8_t* codes, ptrdiff_t pixel_stride,
+                        int32_t count, uint8_t* indices);
+
 // What all tiers share of a GemmKernel.
-bool supports(const GemmProblem&) noexcept;
-double cost(const GemmProblem&, int32_t tile, const Cycles&) noexcept;
-PackedSizes packed_sizes(const GemmProblem&, int32_t tile) noexcept;
-void pack_weights(const GemmProblem&, int32_t tile, const uint8_t* codes, int32_t row_begin, int32_t row_count,
+bool supports(const GemmProblem&, const Form&) noexcept;
+double cost(const GemmProblem&, const Form&, const Cycles&) noexcept;
+PackedSizes packed_sizes(const GemmProblem&, const Form&) noexcept;
+void pack_weights(const GemmProblem&, const Form&, const uint8_t* codes, int32_t row_begin, int32_t row_count,
                   std::byte* packed) noexcept;
-void pack_image(const GemmProblem&, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin, int32_t row_end,
-                std::byte* packed) noexcept;
+void pack_image(const GemmProblem&, const Form&, PackPixels* pack_pixels, const uint8_t* codes, ptrdiff_t pixel_stride,
+                int32_t row_begin, int32_t row_end, std::byte* packed) noexcept;
+
+/// PackPixels in plain C++.
+PackPixels pack_pixels;
 
 }  // namespace tidbit::kernels::lut

@@ -6,35 +6,65 @@
 namespace tidbit::kernels::lut {
 namespace {
 
-/// table[w][x]: the dot product of the groups whose codes are in the indices w and x.
-void build_tables(const GemmProblem& problem, int32_t group, std::byte* packed) {
-  const Grid& weights = problem.weights;
-  const Grid& activations = problem.activations;
-  Tables tables;
-  for (int32_t w = 0; w < kEntries; ++w) {
-    for (int32_t x = 0; x < kEntries; ++x) {
-      int32_t dot = 0;
-      for (int32_t slot = 0; slot < group; ++slot) {
-        const int32_t w_code = w >> slot * weights.bits & (weights.levels() - 1);
-        const int32_t x_code = x >> slot * activations.bits & (activations.levels() - 1);
-        dot += weights.value(w_code) * activations.value(x_code);
-      }
-      tables[w][x] = static_cast<Entry>(dot);
-    }
+constexpr int32_t kMaxEntries = 64;
+
+/// The dot product of the groups whose codes are in the indices.
+int64_t dot(const GemmProblem& problem, int32_t group, int32_t w_index, int32_t x_index) {
+  int64_t dot = 0;
+  for (int32_t slot = 0; slot < group; ++slot) {
+    const int32_t w = w_index >> slot * problem.weights.bits & (problem.weights.levels() - 1);
+    const int32_t x = x_index >> slot * problem.activations.bits & (problem.activations.levels() - 1);
+    dot += int64_t{problem.weights.value(w)} * problem.activations.value(x);
   }
-  std::memcpy(packed, tables, sizeof(tables));
+  return dot;
 }
 
-/// The indices of one pixel or tap, `step` bytes apart. Padding has no codes. Codes beyond the grid are cut to it: they
-/// must not lead out of the tables.
+/// The least dot product of a group of weights with any activations.
+int64_t least_dot(const GemmProblem& problem, int32_t group, int32_t w_index) {
+  int64_t least = 0;
+  for (int32_t slot = 0; slot < group; ++slot) {
+    const int32_t w = w_index >> slot * problem.weights.bits & (problem.weights.levels() - 1);
+    const int64_t value = problem.weights.value(w);
+    least += std::min(value * problem.activations.lowest(), value * problem.activations.highest());
+  }
+  return least;
+}
+
+struct LeastDots {
+  uint32_t of[kMaxEntries] = {};
+
+  LeastDots(const GemmProblem& problem, const Layout& layout) {
+    for (int32_t w = 0; w < 1 << layout.weight_bits; ++w) {
+      of[w] = static_cast<uint32_t>(least_dot(problem, layout.group, w));
+    }
+  }
+};
+
+void build_tables(const GemmProblem& problem, const Layout& layout, uint8_t* tables) {
+  std::memset(tables, 0, layout.table_bytes);
+  for (int32_t w = 0; w < 1 << layout.weight_bits; ++w) {
+    const int64_t least = least_dot(problem, layout.group, w);
+    for (int32_t x = 0; x < 1 << layout.activation_bits; ++x) {
+      const int64_t rest = dot(problem, layout.group, w, x) - least;
+      tables[static_cast<size_t>(x) * layout.entries + w] = static_cast<uint8_t>(rest / layout.scale);
+    }
+  }
+}
+
+int32_t lane_of(int32_t channel, const Form& form) {
+  if (!form.split) return channel;
+  return 2 * channel < form.tile ? 2 * channel : 2 * channel + 1 - form.tile;
+}
+
+/// The indices of one pixel or tap, `step` bytes apart. Codes beyond the grid are cut to it: they must not lead out of
+/// the tables.
 void pack_indices(const Layout& layout, int32_t bits, int32_t channels, const uint8_t* codes, uint8_t filler,
-                  std::byte* out, ptrdiff_t step) {
-  auto* indices = reinterpret_cast<uint8_t*>(out);
+                  uint8_t* indices, ptrdiff_t step) {
   const int32_t mask = (1 << bits) - 1;
   for (int32_t c = 0; c < layout.groups; ++c) indices[c * step] = 0;
   for (int32_t slot = 0; slot < layout.group; ++slot) {
     const int32_t begin = slot * layout.groups, shift = slot * bits;
-    const int32_t present = codes != nullptr ? std::clamp(channels - begin, 0, layout.groups) : 0;
+    const int32_t present = std::clamp(channels - begin, 0, layout.groups);
     for (int32_t c = 0; c < present; ++c) {
       indices[c * step] = static_cast<uint8_t>(indices[c * step] | (codes[begin + c] & mask) << shift);
     }
@@ -44,32 +74,69 @@ void pack_indices(const Layout& layout, int32_t bits, int32_t channels, const ui
   }
 }
 
+/// Packs the codes [tap][channel] of one output channel into its lane of a panel.
+void pack_lane(const GemmProblem& problem, const Layout& layout, const LeastDots& least_dots, const Form& form,
+               const uint8_t* codes, int32_t channel, std::byte* panel) {
+  const int32_t channels = problem.shape.channels, taps = problem.shape.window.taps();
+  auto* indices = reinterpret_cast<uint8_t*>(panel) + layout.head_bytes + lane_of(channel, form);
+  uint32_t correction = layout.correction;
+  for (ptrdiff_t tap = 0; tap < taps; ++tap, indices += ptrdiff_t{layout.groups} * form.tile) {
+    pack_indices(layout, problem.weights.bits, channels, codes + tap * channels, layout.weight_filler, indices,
+                 form.tile);
+    for (ptrdiff_t c = 0; c < layout.groups; ++c) correction += least_dots.of[indices[c * form.tile]];
+  }
+  std::memcpy(panel + channel * sizeof(correction), &correction, sizeof(correction));
+}
+
 }  // namespace
 
-void pack_weights(const GemmProblem& problem, int32_t tile, const uint8_t* codes, int32_t row_begin, int32_t row_count,
-                  std::byte* packed) noexcept {
-  const Layout layout = lut::layout(problem, tile);
-  const int32_t channels = problem.shape.channels, taps = problem.shape.window.taps();
-  if (row_begin == 0) build_tables(problem, layout.group, packed);
-  for (int32_t first = 0; first < row_count; first += tile) {
-    std::byte* panel = packed + sizeof(Tables) + (row_begin + first) / tile * layout.panel_bytes;
-    std::memset(panel, 0, layout.panel_bytes);
-    for (int32_t lane = 0; lane < std::min(tile, row_count - first); ++lane) {
-      for (ptrdiff_t tap = 0; tap < taps; ++tap, codes += channels) {
-        pack_indices(layout, problem.weights.bits, channels, codes, layout.weight_filler,
-                     panel + tap * layout.groups * tile + lane, tile);
-      }
+void pack_weights(const GemmProblem& problem, const Form& form, const uint8_t* codes, int32_t row_begin,
+                  int32_t row_count, std::byte* packed) noexcept {
+  const Layout layout = lut::layout(problem, form);
+  const LeastDots least_dots(problem, layout);
+  if (row_begin == 0) build_tables(problem, layout, reinterpret_cast<uint8_t*>(packed));
+  for (int32_t first = 0; first < row_count; first += form.tile) {
+    std::byte* panel = packed + layout.table_bytes + (row_begin + first) / form.tile * layout.panel_bytes;
+    if (row_count - first < form.tile) std::memset(panel, 0, layout.panel_bytes);
+    for (int32_t channel = 0; channel < std::min(form.tile, row_count - first); ++channel) {
+      pack_lane(problem, layout, least_dots, form, codes, channel, panel);
+      codes += problem.shape.depth();
     }
   }
 }
 
-void pack_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
-                int32_t row_end, std::byte* packed) noexcept {
-  const Layout layout = lut::layout(problem, 1);
-  const auto pack_pixel = [&](const uint8_t* pixel, std::byte* indices) {
-    pack_indices(layout, problem.activations.bits, problem.shape.channels, pixel, layout.activation_filler, indices, 1);
-  };
-  pack_rows(problem.shape, layout.image, codes, pixel_stride, row_begin, row_end, packed, pack_pixel);
+void pack_pixels(const Layout& layout, int32_t bits, int32_t channels, const uint8_t* codes, ptrdiff_t pixel_stride,
+                 int32_t count, uint8_t* indices) {
+  for (; count > 0; --count, codes += pixel_stride, indices += layout.groups) {
+    pack_indices(layout, bits, channels, codes, layout.activation_filler, indices, 1);
+  }
+}
+
+void pack_image(const GemmProblem& problem, const Form& form, PackPixels* pack, const uint8_t* codes,
+                ptrdiff_t pixel_stride, int32_t row_begin, int32_t row_end, std::byte* packed) noexcept {
+  const Layout layout = lut::layout(problem, form);
+  const ConvolutionShape& shape = problem.shape;
+  const int32_t covered_width = shape.covered_width();
+  const int32_t left = std::min(shape.window.pad_left, covered_width);
+  const int32_t inside = std::min(shape.width, covered_width - left);
+  int32_t padding = 0;  // an index of fillers
+  for (int32_t slot = 0; slot < layout.group; ++slot) {
+    padding |= layout.activation_filler << slot * problem.activations.bits;
+  }
+  for (int32_t row = row_begin; row < row_end; ++row) {
+    auto* line = reinterpret_cast<uint8_t*>(packed) + static_cast<size_t>(row) * layout.image.row_bytes;
+    const int32_t y = row - shape.window.pad_top;
+    if (y < 0 || y >= shape.height) {
+      std::memset(line, padding, layout.image.row_bytes);
+      continue;
+    }
+    uint8_t* pixels = line + static_cast<size_t>(left) * layout.groups;
+    uint8_t* right = pixels + static_cast<size_t>(inside) * layout.groups;
+    std::memset(line, padding, static_cast<size_t>(pixels - line));
+    pack(layout, problem.activations.bits, shape.channels, codes + ptrdiff_t{y} * shape.width * pixel_stride,
+         pixel_stride, inside, pixels);
+    std::memset(right, padding, static_cast<size_t>(line + layout.image.row_bytes - right));
+  }
 }
 
 }  // namespace tidbit::kernels::lut

@@ -73,8 +73,10 @@ TEST(GemmKernels, BitSerialRunsWideActivations) {
 }
 
 TEST(GemmKernels, LookupsLeaveOutTablesThatOverflow) {
-  EXPECT_TRUE(has({kResNet, {.bits = 1, .step = 50, .base = -50}, {.bits = 1, .step = 100}}, Family::Lut));
-  EXPECT_FALSE(has({kResNet, {.bits = 1, .step = 60, .base = -60}, {.bits = 1, .step = 100}}, Family::Lut));
+  // An entry is a byte, in units of what all products are multiples of.
+  EXPECT_TRUE(has({kResNet, {.bits = 1, .step = 500, .base = -500}, {.bits = 1, .step = 100}}, Family::Lut));
+  EXPECT_TRUE(has({kResNet, {.bits = 4, .base = -17}, unsigned_grid(4)}, Family::Lut));
+  EXPECT_FALSE(has({kResNet, {.bits = 4, .base = -18}, unsigned_grid(4)}, Family::Lut));
 }
 
 TEST(GemmKernels, OneAlwaysRuns) {
