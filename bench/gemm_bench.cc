@@ -1,35 +1,22 @@
 // Every GEMM kernel the host can run, layer by layer: packing the image and the whole convolution, on one thread.
-//   conv/LAYER/wWaA/KERNEL, two's complement weights of W bits and unsigned activations of A bits; GOPS counts a
+//   gemm/LAYER/wWaA/KERNEL, two's complement weights of W bits and unsigned activations of A bits; GOPS counts a
 //   multiply-accumulate as two.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "bench/layers.h"
+#include "bench/operands.h"
 #include "kernels/gemm.h"
 
 namespace {
 
 using namespace tidbit;
 using namespace tidbit::kernels;
-
-struct alignas(64) CacheLine {
-  std::byte bytes[64];
-};
-
-std::vector<CacheLine> packed_buffer(size_t bytes) { return std::vector<CacheLine>((bytes + 63) / 64); }
-
-std::vector<uint8_t> random_codes(size_t count, const Grid& grid) {
-  std::mt19937 random(1);
-  std::vector<uint8_t> codes(count);
-  for (uint8_t& code : codes) code = static_cast<uint8_t>(random() % static_cast<uint32_t>(grid.levels()));
-  return codes;
-}
 
 /// A block of pixels whose sums, for all channels, stay in L1.
 int32_t pixels_of_a_block(const GemmKernel& kernel, int32_t channels) {
@@ -39,22 +26,23 @@ int32_t pixels_of_a_block(const GemmKernel& kernel, int32_t channels) {
 
 void run_layer(benchmark::State& state, const GemmKernel& kernel, const GemmProblem& problem) {
   const ConvolutionShape& shape = problem.shape;
-  const auto weight_codes = random_codes(static_cast<size_t>(shape.depth()) * shape.out_channels, problem.weights);
+  const auto weight_codes =
+      bench::random_codes(static_cast<size_t>(shape.depth()) * shape.out_channels, problem.weights);
   const auto codes =
-      random_codes(static_cast<size_t>(shape.height) * shape.width * shape.channels, problem.activations);
+      bench::random_codes(static_cast<size_t>(shape.height) * shape.width * shape.channels, problem.activations);
   const PackedSizes sizes = kernel.packed_sizes(problem);
-  auto weights = packed_buffer(sizes.weights), image = packed_buffer(sizes.image);
-  kernel.pack_weights(problem, weight_codes.data(), 0, shape.out_channels, weights.data()->bytes);
+  bench::Buffer weights(sizes.weights), image(sizes.image);
+  kernel.pack_weights(problem, weight_codes.data(), 0, shape.out_channels, weights.data());
 
   const auto pixels = static_cast<int32_t>(shape.pixels());
   const int32_t block = pixels_of_a_block(kernel, shape.out_channels);
   std::vector<int32_t> sums(static_cast<size_t>(block) * shape.out_channels);
   for (auto _ : state) {
-    kernel.pack_image(problem, codes.data(), shape.channels, 0, shape.covered_height(), image.data()->bytes);
+    kernel.pack_image(problem, codes.data(), shape.channels, 0, shape.covered_height(), image.data());
     for (int32_t pixel = 0; pixel < pixels; pixel += block) {
       kernel.run({.problem = &problem,
-                  .weights = weights.data()->bytes,
-                  .image = image.data()->bytes,
+                  .weights = weights.data(),
+                  .image = image.data(),
                   .pixel_begin = pixel,
                   .pixel_count = std::min(block, pixels - pixel),
                   .channel_begin = 0,
@@ -77,7 +65,7 @@ void register_layer(const bench::Layer& layer, int32_t weight_bits, int32_t acti
       std::string("/w").append(std::to_string(weight_bits)) + "a" + std::to_string(activation_bits);
   for (const GemmKernel* kernel : gemm_kernels()) {
     if (kernel->isa > host_isa() || !kernel->supports(problem)) continue;
-    const std::string name = "conv/" + std::string(layer.name) + bits + "/" + std::string(kernel->name);
+    const std::string name = "gemm/" + std::string(layer.name) + bits + "/" + std::string(kernel->name);
     benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run_layer(state, *kernel, problem); });
   }
 }
@@ -87,6 +75,7 @@ void register_layer(const bench::Layer& layer, int32_t weight_bits, int32_t acti
 int main(int argc, char** argv) {
   constexpr int32_t kBits[][2] = {{1, 1}, {1, 2}, {2, 2}, {3, 3}, {4, 4}, {8, 8}};
   for (const bench::Layer& layer : bench::kLayers) {
+    if (layer.depthwise) continue;
     for (const auto& [weight_bits, activation_bits] : kBits) register_layer(layer, weight_bits, activation_bits);
   }
   benchmark::Initialize(&argc, argv);

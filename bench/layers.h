@@ -10,6 +10,8 @@ namespace tidbit::bench {
 struct Layer {
   std::string_view name;
   kernels::ConvolutionShape shape;
+  bool depthwise = false;
+  bool fully_connected = false;  // its pixels are samples
 };
 
 constexpr Layer square_layer(std::string_view name, int32_t size, int32_t channels, int32_t out_channels,
@@ -33,12 +35,41 @@ constexpr Layer square_layer(std::string_view name, int32_t size, int32_t channe
                       .pad_right = pad}}};
 }
 
-/// ResNet-18's kinds of layer, a thin one and a fully connected one.
+constexpr Layer depthwise_layer(std::string_view name, int32_t size, int32_t channels) {
+  Layer layer = square_layer(name, size, channels, channels, 3, 1);
+  layer.depthwise = true;
+  return layer;
+}
+
+constexpr Layer fully_connected_layer(std::string_view name, int32_t channels, int32_t out_channels, int32_t samples) {
+  return {.name = name,
+          .shape = {.width = samples,
+                    .channels = channels,
+                    .out_width = samples,
+                    .out_channels = out_channels,
+                    .window = {}},
+          .fully_connected = true};
+}
+
+/// Kinds of layer of ResNet-18 (and thin and small ones), ResNet-50, MobileNet, and fully connected ones.
 constexpr Layer kLayers[] = {
-    square_layer("56x56x64_3x3_64", 56, 64, 64, 3, 1),     square_layer("28x28x128_3x3_128", 28, 128, 128, 3, 1),
-    square_layer("14x14x256_3x3_256", 14, 256, 256, 3, 1), square_layer("7x7x512_3x3_512", 7, 512, 512, 3, 1),
-    square_layer("56x56x64_1x1s2_128", 56, 64, 128, 1, 2), square_layer("32x32x16_3x3_16", 32, 16, 16, 3, 1),
-    square_layer("1x1x512_1x1_1000", 1, 512, 1000, 1, 1),
+    square_layer("r18_56x56x64_3x3", 56, 64, 64, 3, 1),
+    square_layer("r18_28x28x128_3x3", 28, 128, 128, 3, 1),
+    square_layer("r18_14x14x256_3x3", 14, 256, 256, 3, 1),
+    square_layer("r18_7x7x512_3x3", 7, 512, 512, 3, 1),
+    square_layer("r18_56x56x64_128_1x1s2", 56, 64, 128, 1, 2),
+    square_layer("r50_56x56x256_64_1x1", 56, 256, 64, 1, 1),
+    square_layer("r50_14x14x1024_256_1x1", 14, 1024, 256, 1, 1),
+    square_layer("stem_224x224x3_64_7x7s2", 224, 3, 64, 7, 2),
+    square_layer("thin_32x32x16_3x3", 32, 16, 16, 3, 1),
+    depthwise_layer("mbv1_dw_14x14x512", 14, 512),
+    fully_connected_layer("fc_4096x4096_m1", 4096, 4096, 1),
+    fully_connected_layer("fc_4096x4096_m64", 4096, 4096, 64),
 };
+
+constexpr double macs(const Layer& layer) {
+  const auto all = static_cast<double>(layer.shape.macs());
+  return layer.depthwise ? all / layer.shape.channels : all;
+}
 
 }  // namespace tidbit::bench

@@ -71,7 +71,8 @@ struct GemmKernel {
 
   /// Packs `row_count` rows of codes [row][tap][channel], the rows from `row_begin` on (a multiple of tile_channels;
   /// row_count is one too, or reaches the last row), into their place in `packed`, which pack_weights owns: calls for
-  /// all rows, in any order, fill it whole.
+  /// all rows, in any order, fill it whole. Packed weights do not depend on the image's extents: a fully connected
+  /// layer runs any number of rows with them.
   void (*pack_weights)(const GemmProblem&, const uint8_t* codes, int32_t row_begin, int32_t row_count,
                        std::byte* packed) noexcept;
 

@@ -11,6 +11,7 @@ packages=(
   libonnx-dev libprotobuf-dev libfmt-dev    # the compiler
   libcli11-dev nlohmann-json3-dev libstb-dev  # the command
   libgtest-dev libgmock-dev libbenchmark-dev
+  libdnnl-dev libxnnpack-dev                # what the benchmarks compare with
 )
 case "${1:-}" in
   "") ;;

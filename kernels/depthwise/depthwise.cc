@@ -1,23 +1,35 @@
 #include "kernels/depthwise/depthwise.h"
 
-#include <algorithm>
-
-#include "kernels/taps.h"
+#include "kernels/depthwise/tiers.h"
 
 namespace tidbit::kernels {
+namespace {
 
-void depthwise(const DepthwiseProblem& problem, const uint8_t* codes, const uint8_t* weight_codes, int32_t pixel_begin,
-               int32_t pixel_count, int32_t* sums) noexcept {
-  const ptrdiff_t channels = problem.shape.channels;
-  const Grid weights = problem.weights, activations = problem.activations;
-  for (int32_t p = 0; p < pixel_count; ++p, sums += channels) {
-    std::fill_n(sums, channels, 0);
-    for_each_tap(problem.shape, pixel_begin + p, [&](ptrdiff_t tap, ptrdiff_t pixel) {
-      const uint8_t* x = codes + pixel * channels;
-      const uint8_t* w = weight_codes + tap * channels;
-      for (ptrdiff_t c = 0; c < channels; ++c) sums[c] += activations.value(x[c]) * weights.value(w[c]);
-    });
-  }
+const depthwise_tiers::Tier& tier(Isa isa) {
+  using namespace depthwise_tiers;
+#if defined(__x86_64__)
+  static constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512};  // in the order of Isa
+  return *kTiers[static_cast<size_t>(isa)];
+#else
+  static_cast<void>(isa);
+  return kScalar;
+#endif
+}
+
+}  // namespace
+
+uint64_t depthwise_weight_bytes(const DepthwiseProblem& problem, Isa isa) noexcept {
+  return tier(isa).weight_bytes(problem);
+}
+
+void pack_depthwise_weights(const DepthwiseProblem& problem, const uint8_t* codes, std::byte* packed,
+                            Isa isa) noexcept {
+  tier(isa).pack_weights(problem, codes, packed);
+}
+
+void depthwise(const DepthwiseProblem& problem, const uint8_t* codes, const std::byte* weights, int32_t pixel_begin,
+               int32_t pixel_count, int32_t* sums, Isa isa) noexcept {
+  tier(isa).run(problem, codes, weights, pixel_begin, pixel_count, sums);
 }
 
 }  // namespace tidbit::kernels

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/isa.h"
 #include "schema/grid.h"
 
 namespace tidbit::kernels {
@@ -55,9 +56,11 @@ struct EpilogueBlock {
   int32_t channel_begin, channels;
 };
 
-/// Sum is int32_t (Thresholds values int32) or double (values double). Operations are rounded one by one in the order
-/// of the formula, so that every tier gives the same bytes.
-void apply(const Epilogue&, const EpilogueBlock<int32_t>&) noexcept;
-void apply(const Epilogue&, const EpilogueBlock<double>&) noexcept;
+/// Sum is int32_t (Thresholds values int32), double or float (values double): float is for reals that are no sums, and
+/// gives what the same values give as double. Operations are rounded one by one in the order of the formula, so that
+/// every tier (that of `isa`, or the one below it) gives the same bytes. MXCSR and its like must flush no denormals.
+void apply(const Epilogue&, const EpilogueBlock<int32_t>&, Isa isa = host_isa()) noexcept;
+void apply(const Epilogue&, const EpilogueBlock<double>&, Isa isa = host_isa()) noexcept;
+void apply(const Epilogue&, const EpilogueBlock<float>&, Isa isa = host_isa()) noexcept;
 
 }  // namespace tidbit::kernels

@@ -1,48 +1,40 @@
 #include "kernels/pool/pool.h"
 
 #include <algorithm>
-#include <limits>
+#include <cstddef>
 
+#include "kernels/pool/tiers.h"
 #include "kernels/taps.h"
 
 namespace tidbit::kernels {
 namespace {
 
-template <class Element>
-void max_of_windows(const ConvolutionShape& shape, const Element* in, int32_t pixel_begin, int32_t pixel_count,
-                    Element lowest, Element* out) {
-  const ptrdiff_t channels = shape.channels;
-  for (int32_t p = 0; p < pixel_count; ++p, out += channels) {
-    std::fill_n(out, channels, lowest);
-    for_each_tap(shape, pixel_begin + p, [&](int32_t, ptrdiff_t pixel) {
-      const Element* x = in + pixel * channels;
-      for (ptrdiff_t c = 0; c < channels; ++c) out[c] = out[c] < x[c] ? x[c] : out[c];
-    });
-  }
+const pool_tiers::Tier& tier(Isa isa) {
+  using namespace pool_tiers;
+#if defined(__x86_64__)
+  static constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512};  // in the order of Isa
+  return *kTiers[static_cast<size_t>(isa)];
+#else
+  static_cast<void>(isa);
+  return kScalar;
+#endif
 }
 
 }  // namespace
 
-void max_pool(const ConvolutionShape& shape, const uint8_t* in, int32_t pixel_begin, int32_t pixel_count,
-              uint8_t* out) noexcept {
-  max_of_windows(shape, in, pixel_begin, pixel_count, uint8_t{0}, out);
+void max_pool(const ConvolutionShape& shape, const uint8_t* in, int32_t pixel_begin, int32_t pixel_count, uint8_t* out,
+              Isa isa) noexcept {
+  tier(isa).max_codes(shape, in, pixel_begin, pixel_count, out);
 }
 
-void max_pool(const ConvolutionShape& shape, const float* in, int32_t pixel_begin, int32_t pixel_count,
-              float* out) noexcept {
-  max_of_windows(shape, in, pixel_begin, pixel_count, -std::numeric_limits<float>::infinity(), out);
+void max_pool(const ConvolutionShape& shape, const float* in, int32_t pixel_begin, int32_t pixel_count, float* out,
+              Isa isa) noexcept {
+  tier(isa).max_reals(shape, in, pixel_begin, pixel_count, out);
 }
 
 void sum_pool(const ConvolutionShape& shape, const Grid& grid, const uint8_t* in, int32_t pixel_begin,
-              int32_t pixel_count, int32_t* sums) noexcept {
-  const ptrdiff_t channels = shape.channels;
-  for (int32_t p = 0; p < pixel_count; ++p, sums += channels) {
-    std::fill_n(sums, channels, 0);
-    for_each_tap(shape, pixel_begin + p, [&](int32_t, ptrdiff_t pixel) {
-      const uint8_t* x = in + pixel * channels;
-      for (ptrdiff_t c = 0; c < channels; ++c) sums[c] += grid.value(x[c]);
-    });
-  }
+              int32_t pixel_count, int32_t* sums, Isa isa) noexcept {
+  tier(isa).sum_codes(shape, grid, in, pixel_begin, pixel_count, sums);
 }
 
 void average_pool(const ConvolutionShape& shape, bool count_padding, const float* in, int32_t pixel_begin,

@@ -1,4 +1,6 @@
 // One filter a channel, on codes.
+#include <algorithm>
+
 #include "kernels/depthwise/depthwise.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/ops/epilogues.h"
@@ -27,15 +29,14 @@ class DepthwiseConvolution final : public Op {
     node.require(product({magnitude(weights_.grid()), magnitude(activations), weights_.shape().rows}) <= INT32_MAX,
                  "weights", "can give sums beyond 32 bits");
     problem_ = {.shape = shape, .weights = weights_.grid(), .activations = activations};
-    codes_ = weights_.codes_in_place().data();
   }
 
   void prepare() override {
-    if (codes_ != nullptr) return;
-    unpacked_ = AlignedBuffer(unpacked_bytes());
-    auto* const codes = reinterpret_cast<uint8_t*>(unpacked_.data());
-    weights_.codes(0, static_cast<size_t>(weights_.shape().rows), codes);
-    codes_ = codes;
+    const AlignedBuffer codes(static_cast<size_t>(product({weights_.shape().rows, weights_.shape().row_elements()})));
+    auto* const data = reinterpret_cast<uint8_t*>(codes.data());
+    weights_.codes(0, static_cast<size_t>(weights_.shape().rows), data);
+    packed_ = AlignedBuffer(static_cast<size_t>(kernels::depthwise_weight_bytes(problem_)));
+    kernels::pack_depthwise_weights(problem_, data, packed_.data());
   }
 
   void describe(NodeInfo& info) const override {
@@ -44,7 +45,7 @@ class DepthwiseConvolution final : public Op {
     info.macs =
         int64_t{geometry_.shape.window.taps()} * geometry_.shape.channels * geometry_.shape.pixels() * geometry_.images;
     info.weight_bytes = weights_.file_bytes();
-    info.packed_bytes = codes_ != nullptr ? 0 : unpacked_bytes();
+    info.packed_bytes = static_cast<size_t>(std::min<uint64_t>(kernels::depthwise_weight_bytes(problem_), SIZE_MAX));
   }
 
   uint64_t scratch_bytes(size_t batch, size_t threads) const override {
@@ -58,8 +59,8 @@ class DepthwiseConvolution final : public Op {
     const kernels::DepthwiseProblem problem{geometry.shape, problem_.weights, problem_.activations};
     for_each_tile(frame, geometry, [&](const Tile& tile) {
       auto* const sums = reinterpret_cast<int32_t*>(frame.scratch + tile.thread * tile_sum_bytes(geometry.shape));
-      kernels::depthwise(problem, frame.tensor<const uint8_t>(input_) + tile.image * geometry.in_elements(), codes_,
-                         tile.begin, tile.count, sums);
+      kernels::depthwise(problem, frame.tensor<const uint8_t>(input_) + tile.image * geometry.in_elements(),
+                         packed_.data(), tile.begin, tile.count, sums);
       epilogues_.apply(frame, SumBlock<int32_t>{.sums = sums,
                                                 .stride = geometry.shape.channels,
                                                 .pixel = tile.pixel,
@@ -77,17 +78,12 @@ class DepthwiseConvolution final : public Op {
             .channels = static_cast<uint64_t>(geometry_.shape.channels)};
   }
 
-  size_t unpacked_bytes() const {
-    return static_cast<size_t>(product({weights_.shape().rows, weights_.shape().row_elements()}));
-  }
-
   Geometry geometry_;
   Weights weights_;
   Epilogues epilogues_;
   size_t input_;
   kernels::DepthwiseProblem problem_;  // one sample
-  AlignedBuffer unpacked_;
-  const uint8_t* codes_;  // [tap][channel]
+  AlignedBuffer packed_;
 };
 
 }  // namespace

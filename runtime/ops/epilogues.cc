@@ -185,5 +185,6 @@ void Epilogues::apply(const Frame& frame, const SumBlock<Sum>& block) const noex
 
 template void Epilogues::apply(const Frame&, const SumBlock<int32_t>&) const noexcept;
 template void Epilogues::apply(const Frame&, const SumBlock<double>&) const noexcept;
+template void Epilogues::apply(const Frame&, const SumBlock<float>&) const noexcept;
 
 }  // namespace tidbit::internal

@@ -56,5 +56,6 @@ class Epilogues {
 
 extern template void Epilogues::apply(const Frame&, const SumBlock<int32_t>&) const noexcept;
 extern template void Epilogues::apply(const Frame&, const SumBlock<double>&) const noexcept;
+extern template void Epilogues::apply(const Frame&, const SumBlock<float>&) const noexcept;
 
 }  // namespace tidbit::internal

@@ -1,6 +1,5 @@
 // Reals to codes.
 #include <algorithm>
-#include <array>
 
 #include "runtime/ops/epilogues.h"
 #include "runtime/ops/table.h"
@@ -8,8 +7,8 @@
 namespace tidbit::internal {
 namespace {
 
-constexpr size_t kBlock = 1024;         // values on their way through float64
-constexpr size_t kGrain = 16 * kBlock;  // values worth another thread
+constexpr size_t kBlock = 16384;   // values quantized at a time
+constexpr size_t kGrain = kBlock;  // values worth another thread
 
 class Quantize final : public Op {
  public:
@@ -34,15 +33,13 @@ class Quantize final : public Op {
 
  private:
   void quantize(const Frame& frame, size_t pixel, size_t pixels, size_t channel, size_t channels) const noexcept {
-    std::array<double, kBlock> values;
     const float* const in = frame.tensor<const float>(input_) + pixel * channels_ + channel;
-    for (size_t p = 0; p < pixels; ++p) std::copy_n(in + p * channels_, channels, values.data() + p * channels);
-    epilogues_.apply(frame, SumBlock<double>{.sums = values.data(),
-                                             .stride = static_cast<ptrdiff_t>(channels),
-                                             .pixel = static_cast<int64_t>(pixel),
-                                             .pixels = static_cast<int32_t>(pixels),
-                                             .channel = static_cast<int32_t>(channel),
-                                             .channels = static_cast<int32_t>(channels)});
+    epilogues_.apply(frame, SumBlock<float>{.sums = in,
+                                            .stride = static_cast<ptrdiff_t>(channels_),
+                                            .pixel = static_cast<int64_t>(pixel),
+                                            .pixels = static_cast<int32_t>(pixels),
+                                            .channel = static_cast<int32_t>(channel),
+                                            .channels = static_cast<int32_t>(channels)});
   }
 
   Epilogues epilogues_;

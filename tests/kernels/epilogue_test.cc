@@ -10,6 +10,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/every_isa.h"
+
 namespace tidbit::kernels {
 namespace {
 
@@ -25,17 +27,19 @@ struct Block {
 
   /// Codes (or reals) [pixel][channel], out of an output whose pixels are further apart than its channels.
   template <class Out = uint8_t>
-  std::vector<Out> apply(const Epilogue& epilogue) const {
+  std::vector<Out> apply(Isa isa, const Epilogue& epilogue) const {
     const ptrdiff_t stride = channels + 5;
     std::vector<Out> strided(static_cast<size_t>((pixels - 1) * stride + channels), Out{kUntouched});
-    kernels::apply(epilogue, EpilogueBlock<Sum>{.sums = sums.data(),
-                                                .sums_stride = channels + 2,
-                                                .residual = residual,
-                                                .out = strided.data(),
-                                                .out_stride = stride,
-                                                .pixels = pixels,
-                                                .channel_begin = channel_begin,
-                                                .channels = channels});
+    kernels::apply(epilogue,
+                   EpilogueBlock<Sum>{.sums = sums.data(),
+                                      .sums_stride = channels + 2,
+                                      .residual = residual,
+                                      .out = strided.data(),
+                                      .out_stride = stride,
+                                      .pixels = pixels,
+                                      .channel_begin = channel_begin,
+                                      .channels = channels},
+                   isa);
     std::vector<Out> out;
     for (ptrdiff_t i = 0; i < std::ssize(strided); ++i) {
       if (i % stride < channels) {
@@ -62,52 +66,59 @@ Epilogue thresholds(const void* values, int32_t steps, const uint8_t* falling = 
   return {.form = EpilogueForm::Thresholds, .per_channel = false, .values = values, .falling = falling, .steps = steps};
 }
 
-TEST(Thresholds, CountTheValuesReached) {
+class Thresholds : public test::IsaTest {};
+class Affine : public test::IsaTest {};
+class Real : public test::IsaTest {};
+TIDBIT_FOR_EVERY_ISA(Thresholds);
+TIDBIT_FOR_EVERY_ISA(Affine);
+TIDBIT_FOR_EVERY_ISA(Real);
+
+TEST_P(Thresholds, CountTheValuesReached) {
   const std::vector<int32_t> values = {-5, 0, 7};
-  EXPECT_EQ(row_of<int32_t>({-6, -5, -4, -1, 0, 6, 7, 100}).apply(thresholds(values.data(), 3)),
+  EXPECT_EQ(row_of<int32_t>({-6, -5, -4, -1, 0, 6, 7, 100}).apply(isa(), thresholds(values.data(), 3)),
             (std::vector<uint8_t>{0, 1, 1, 1, 2, 2, 3, 3}));
 }
 
-TEST(Thresholds, StartAtTheLowestCode) {
+TEST_P(Thresholds, StartAtTheLowestCode) {
   const std::vector<int32_t> values = {3};
   Epilogue epilogue = thresholds(values.data(), 1);
   epilogue.lowest = 254;
-  EXPECT_EQ(row_of<int32_t>({2, 3}).apply(epilogue), (std::vector<uint8_t>{254, 255}));
+  EXPECT_EQ(row_of<int32_t>({2, 3}).apply(isa(), epilogue), (std::vector<uint8_t>{254, 255}));
 }
 
-TEST(Thresholds, WithoutStepsAreTheLowestCode) {
+TEST_P(Thresholds, WithoutStepsAreTheLowestCode) {
   Epilogue epilogue = thresholds(nullptr, 0);
   epilogue.lowest = 2;
-  EXPECT_EQ(row_of<int32_t>({kLowest, kHighest}).apply(epilogue), (std::vector<uint8_t>{2, 2}));
+  EXPECT_EQ(row_of<int32_t>({kLowest, kHighest}).apply(isa(), epilogue), (std::vector<uint8_t>{2, 2}));
 }
 
-TEST(Thresholds, FallAsTheSumGrows) {
+TEST_P(Thresholds, FallAsTheSumGrows) {
   const std::vector<int32_t> values = {-3, 4};
   const uint8_t falling = 1;
-  EXPECT_EQ(row_of<int32_t>({-5, -4, -3, 3, 4, 5}).apply(thresholds(values.data(), 2, &falling)),
+  EXPECT_EQ(row_of<int32_t>({-5, -4, -3, 3, 4, 5}).apply(isa(), thresholds(values.data(), 2, &falling)),
             (std::vector<uint8_t>{2, 2, 1, 1, 0, 0}));
 }
 
-TEST(Thresholds, HoldAtTheEndsOfInt32) {
+TEST_P(Thresholds, HoldAtTheEndsOfInt32) {
   const std::vector<int32_t> values = {kLowest, 0, kHighest};
   const uint8_t falling = 1;
   const auto row = row_of<int32_t>({kLowest, kLowest + 1, -1, 0, kHighest});
-  EXPECT_EQ(row.apply(thresholds(values.data(), 3)), (std::vector<uint8_t>{1, 1, 1, 2, 3}));
+  EXPECT_EQ(row.apply(isa(), thresholds(values.data(), 3)), (std::vector<uint8_t>{1, 1, 1, 2, 3}));
   // -INT32_MIN is above INT32_MAX, not INT32_MIN again.
-  EXPECT_EQ(row.apply(thresholds(values.data(), 3, &falling)), (std::vector<uint8_t>{3, 3, 2, 2, 1}));
+  EXPECT_EQ(row.apply(isa(), thresholds(values.data(), 3, &falling)), (std::vector<uint8_t>{3, 3, 2, 2, 1}));
 }
 
-TEST(Thresholds, OfRealSumsTakeInfinityAndNaN) {
+TEST_P(Thresholds, OfRealSumsTakeInfinityAndNaN) {
   for (const int32_t steps : {2, 7}) {
     std::vector<double> values(static_cast<size_t>(steps));
     for (int32_t k = 0; k < steps; ++k) values[k] = 0.5 * k;
     const auto all = static_cast<uint8_t>(steps);
-    EXPECT_EQ(row_of<double>({-kInfinity, kInfinity, kNaN, 0.0, 0.49}).apply(thresholds(values.data(), steps)),
+    EXPECT_EQ(row_of<double>({-kInfinity, kInfinity, kNaN, 0.0, 0.49}).apply(isa(), thresholds(values.data(), steps)),
               (std::vector<uint8_t>{0, all, 0, 1, 1}));
   }
 }
 
-TEST(Thresholds, OfEveryLengthEqualTheDefinition) {
+TEST_P(Thresholds, OfEveryLengthEqualTheDefinition) {
   std::mt19937 random(3);
   for (const int32_t steps : {1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 63, 255}) {
     constexpr int32_t kChannels = 9, kFirst = 4;
@@ -134,7 +145,7 @@ TEST(Thresholds, OfEveryLengthEqualTheDefinition) {
             static_cast<uint8_t>(std::count_if(row, row + steps, [=](int32_t value) { return sum >= value; })));
       }
     }
-    EXPECT_EQ(block.apply(epilogue), expected) << steps << " steps";
+    EXPECT_EQ(block.apply(isa(), epilogue), expected) << steps << " steps";
   }
 }
 
@@ -152,39 +163,39 @@ Epilogue to_codes(const Real* one_and_zero, int32_t lowest, int32_t highest) {
 constexpr float kFloatIdentity[] = {1, 0};
 constexpr double kDoubleIdentity[] = {1, 0};
 
-TEST(Affine, RoundsHalfToEven) {
+TEST_P(Affine, RoundsHalfToEven) {
   const std::vector<double> sums = {0.0, 0.49999997, 0.5, 0.50000006, 1.5, 2.5, 2.4999998, 3.5, 254.5, 0.99999994};
   const std::vector<uint8_t> codes = {0, 0, 0, 1, 2, 2, 2, 4, 254, 1};
-  EXPECT_EQ(row_of(sums).apply(to_codes(kFloatIdentity, 0, 255)), codes);
-  EXPECT_EQ(row_of(sums).apply(to_codes(kDoubleIdentity, 0, 255)), codes);
+  EXPECT_EQ(row_of(sums).apply(isa(), to_codes(kFloatIdentity, 0, 255)), codes);
+  EXPECT_EQ(row_of(sums).apply(isa(), to_codes(kDoubleIdentity, 0, 255)), codes);
   EXPECT_EQ(row_of<double>({std::nextafter(0.5, 0), std::nextafter(0.5, 1), std::nextafter(2.5, 3)})
-                .apply(to_codes(kDoubleIdentity, 0, 255)),
+                .apply(isa(), to_codes(kDoubleIdentity, 0, 255)),
             (std::vector<uint8_t>{0, 1, 3}));
 }
 
-TEST(Affine, RoundsToANearestCodeUnderEveryRoundingMode) {
+TEST_P(Affine, RoundsToANearestCodeUnderEveryRoundingMode) {
   const std::vector<double> sums = {0.25, 0.5, 0.75, 1.5, 1.75, 2.5};
   for (const int mode : {FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO, FE_TONEAREST}) {
     std::fesetround(mode);
-    const std::vector<uint8_t> codes = row_of(sums).apply(to_codes(kDoubleIdentity, 0, 255));
+    const std::vector<uint8_t> codes = row_of(sums).apply(isa(), to_codes(kDoubleIdentity, 0, 255));
     std::fesetround(FE_TONEAREST);
     EXPECT_EQ(codes, (std::vector<uint8_t>{0, 0, 1, 2, 2, 2}));
   }
 }
 
-TEST(Affine, Clamps) {
-  EXPECT_EQ(row_of<int32_t>({kLowest, -1, 0, 1, 2, 7, 8, 9, kHighest}).apply(to_codes(kFloatIdentity, 1, 8)),
+TEST_P(Affine, Clamps) {
+  EXPECT_EQ(row_of<int32_t>({kLowest, -1, 0, 1, 2, 7, 8, 9, kHighest}).apply(isa(), to_codes(kFloatIdentity, 1, 8)),
             (std::vector<uint8_t>{1, 1, 1, 1, 2, 7, 8, 8, 8}));
 }
 
-TEST(Affine, ClampsInfinityAndNaN) {
+TEST_P(Affine, ClampsInfinityAndNaN) {
   const std::vector<double> sums = {-kInfinity, kInfinity, kNaN, -kNaN, 1e300, -1e300};
   const std::vector<uint8_t> codes = {2, 13, 2, 2, 13, 2};
-  EXPECT_EQ(row_of(sums).apply(to_codes(kFloatIdentity, 2, 13)), codes);
-  EXPECT_EQ(row_of(sums).apply(to_codes(kDoubleIdentity, 2, 13)), codes);
+  EXPECT_EQ(row_of(sums).apply(isa(), to_codes(kFloatIdentity, 2, 13)), codes);
+  EXPECT_EQ(row_of(sums).apply(isa(), to_codes(kDoubleIdentity, 2, 13)), codes);
 }
 
-TEST(Affine, RoundsTheSumInItsOwnArithmetic) {
+TEST_P(Affine, RoundsTheSumInItsOwnArithmetic) {
   // 16777217 is no float: 2^-24 of it plus 1.5 is just 2.5 in float32, and above it in float64.
   const std::vector<int32_t> sums = {16777217};
   const float multiplier = 1.0f / (1 << 24), offset = 1.5f;
@@ -192,11 +203,11 @@ TEST(Affine, RoundsTheSumInItsOwnArithmetic) {
   Epilogue epilogue = to_codes(kFloatIdentity, 0, 9);
   epilogue.multiplier = &multiplier;
   epilogue.offset = &offset;
-  EXPECT_EQ(row_of(sums).apply(epilogue), (std::vector<uint8_t>{2}));
+  EXPECT_EQ(row_of(sums).apply(isa(), epilogue), (std::vector<uint8_t>{2}));
   epilogue = to_codes(kDoubleIdentity, 0, 9);
   epilogue.multiplier = &wide_multiplier;
   epilogue.offset = &wide_offset;
-  EXPECT_EQ(row_of(sums).apply(epilogue), (std::vector<uint8_t>{3}));
+  EXPECT_EQ(row_of(sums).apply(isa(), epilogue), (std::vector<uint8_t>{3}));
 }
 
 /// The formula of schema and header, one operation at a time, rounded by the library.
@@ -212,7 +223,7 @@ uint8_t reference_code(Real sum, Real multiplier, Real offset, Real residual, co
 }
 
 template <class Sum, class Real>
-void expect_random_codes_equal_the_reference(bool per_channel, bool residual_codes) {
+void expect_random_codes_equal_the_reference(Isa isa, bool per_channel, bool residual_codes) {
   std::mt19937 random(4);
   std::uniform_real_distribution<double> real(-1, 1);
   constexpr int32_t kPixels = 30, kChannels = 70, kFirst = 3;
@@ -254,16 +265,18 @@ void expect_random_codes_equal_the_reference(bool per_channel, bool residual_cod
           reference_code(static_cast<Real>(block.sum(p, c)), multiplier[channel], offset[channel], r, epilogue));
     }
   }
-  EXPECT_EQ(block.apply(epilogue), expected);
+  EXPECT_EQ(block.apply(isa, epilogue), expected);
 }
 
-TEST(Affine, EqualsTheReference) {
+TEST_P(Affine, EqualsTheReference) {
   for (const bool per_channel : {true, false}) {
     for (const bool residual_codes : {true, false}) {
-      expect_random_codes_equal_the_reference<int32_t, float>(per_channel, residual_codes);
-      expect_random_codes_equal_the_reference<int32_t, double>(per_channel, residual_codes);
-      expect_random_codes_equal_the_reference<double, float>(per_channel, residual_codes);
-      expect_random_codes_equal_the_reference<double, double>(per_channel, residual_codes);
+      expect_random_codes_equal_the_reference<int32_t, float>(isa(), per_channel, residual_codes);
+      expect_random_codes_equal_the_reference<int32_t, double>(isa(), per_channel, residual_codes);
+      expect_random_codes_equal_the_reference<double, float>(isa(), per_channel, residual_codes);
+      expect_random_codes_equal_the_reference<double, double>(isa(), per_channel, residual_codes);
+      expect_random_codes_equal_the_reference<float, float>(isa(), per_channel, residual_codes);
+      expect_random_codes_equal_the_reference<float, double>(isa(), per_channel, residual_codes);
     }
   }
 }
@@ -277,7 +290,7 @@ Epilogue to_reals(const double* multiplier, const double* offset, float lowest, 
           .real_highest = highest};
 }
 
-TEST(Real, IsRoundedToFloatOnceAtTheEnd) {
+TEST_P(Real, IsRoundedToFloatOnceAtTheEnd) {
   const double multiplier = 1.0 / 3, offset = 0.1;
   const auto unclamped =
       to_reals(&multiplier, &offset, -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity());
@@ -287,26 +300,26 @@ TEST(Real, IsRoundedToFloatOnceAtTheEnd) {
     const volatile double product = row.sum(0, c) * multiplier;
     expected.push_back(static_cast<float>(product + offset));
   }
-  EXPECT_EQ(row.apply<float>(unclamped), expected);
+  EXPECT_EQ(row.apply<float>(isa(), unclamped), expected);
 }
 
-TEST(Real, ClampsAndPassesNaN) {
+TEST_P(Real, ClampsAndPassesNaN) {
   const std::vector<float> out = row_of<double>({-kInfinity, -2, 3, 7, kInfinity, kNaN})
-                                     .apply<float>(to_reals(kDoubleIdentity, kDoubleIdentity + 1, 0, 6));
+                                     .apply<float>(isa(), to_reals(kDoubleIdentity, kDoubleIdentity + 1, 0, 6));
   EXPECT_EQ(std::vector<float>(out.begin(), out.end() - 1), (std::vector<float>{0, 0, 3, 6, 6}));
   EXPECT_TRUE(std::isnan(out.back()));
 }
 
-TEST(Real, AddsTheResidual) {
+TEST_P(Real, AddsTheResidual) {
   const std::vector<uint8_t> codes = {0, 3};
   const std::vector<float> reals = {0.5f, -2.0f};
   auto row = row_of<int32_t>({10, 20});
   Epilogue epilogue = to_reals(kDoubleIdentity, kDoubleIdentity + 1, -100, 100);
   epilogue.residual_multiplier = 0.25;
   row.residual = {.codes = codes.data(), .reals = nullptr, .stride = 2, .grid = {.bits = 2, .base = -2}};
-  EXPECT_EQ(row.apply<float>(epilogue), (std::vector<float>{9.5f, 20.25f}));
+  EXPECT_EQ(row.apply<float>(isa(), epilogue), (std::vector<float>{9.5f, 20.25f}));
   row.residual = {.codes = nullptr, .reals = reals.data(), .stride = 2, .grid = {}};
-  EXPECT_EQ(row.apply<float>(epilogue), (std::vector<float>{10.125f, 19.5f}));
+  EXPECT_EQ(row.apply<float>(isa(), epilogue), (std::vector<float>{10.125f, 19.5f}));
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "tests/support/every_isa.h"
 #include "tests/support/gemm_runner.h"
 #include "tests/support/kernel_reference.h"
 
@@ -17,6 +19,11 @@ namespace {
 using test::convolution_shape;
 using test::Fill;
 using test::kWindow3x3;
+
+class MaxPool : public test::IsaTest {};
+class SumPool : public test::IsaTest {};
+TIDBIT_FOR_EVERY_ISA(MaxPool);
+TIDBIT_FOR_EVERY_ISA(SumPool);
 
 /// Windows over 7x8 images, padded on every side, with tails of channels.
 std::vector<ConvolutionShape> shapes() {
@@ -30,7 +37,7 @@ std::vector<ConvolutionShape> shapes() {
   };
   std::vector<ConvolutionShape> shapes;
   for (const Window& window : windows) {
-    for (const int32_t channels : {1, 5, 64, 67, 130}) {
+    for (const int32_t channels : {1, 5, 8, 15, 16, 31, 33, 64, 67, 130}) {
       shapes.push_back(convolution_shape(7, 8, channels, channels, window));
     }
   }
@@ -75,30 +82,51 @@ std::vector<std::vector<Element>> windows_of(const ConvolutionShape& shape, cons
 }
 
 template <class Element>
-void expect_maxima(const ConvolutionShape& shape, const std::vector<Element>& in) {
+void expect_maxima(Isa isa, const ConvolutionShape& shape, const std::vector<Element>& in) {
   std::vector<Element> expected;
   for (const auto& window : windows_of(shape, in)) expected.push_back(*std::ranges::max_element(window));
   EXPECT_EQ(in_pieces<Element>(shape, [&](int32_t pixel, int32_t count,
-                                          Element* out) { max_pool(shape, in.data(), pixel, count, out); }),
+                                          Element* out) { max_pool(shape, in.data(), pixel, count, out, isa); }),
             expected);
 }
 
-TEST(MaxPool, EqualsTheReference) {
+TEST_P(MaxPool, EqualsTheReference) {
   for (const ConvolutionShape& shape : shapes()) {
-    expect_maxima(shape, random_codes(shape, {.bits = 8}));
-    expect_maxima(shape, random_reals(shape));
+    expect_maxima(isa(), shape, random_codes(shape, {.bits = 8}));
+    expect_maxima(isa(), shape, random_reals(shape));
   }
 }
 
-TEST(MaxPool, PaddingNeverWins) {
+TEST_P(MaxPool, PaddingNeverWins) {
   const ConvolutionShape shape = convolution_shape(2, 2, 1, 1, kWindow3x3);
   const std::vector<float> in = {-4, -3, -2, -std::numeric_limits<float>::max()};
   std::vector<float> out(4);
-  max_pool(shape, in.data(), 0, 4, out.data());
+  max_pool(shape, in.data(), 0, 4, out.data(), isa());
   EXPECT_EQ(out, (std::vector<float>{-2, -2, -2, -2}));
 }
 
-TEST(SumPool, EqualsTheReference) {
+TEST_P(MaxPool, PassesOverNaNAndKeepsTheFirstZero) {
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+  for (const int32_t channels : {1, 9, 40}) {
+    const ConvolutionShape shape = convolution_shape(1, 3, channels, channels, {.kernel_width = 3});
+    const std::vector<std::vector<float>> windows = {{kNaN, 2, 1},        {1, kNaN, -1},     {1, 2, kNaN},
+                                                     {kNaN, kNaN, kNaN},  {0.0f, -0.0f, -1}, {-0.0f, 0.0f, -1},
+                                                     {kInfinity, kNaN, 1}};
+    const std::vector<float> expected = {2, 1, 2, -kInfinity, 0.0f, -0.0f, kInfinity};
+    for (size_t i = 0; i < windows.size(); ++i) {
+      std::vector<float> in;
+      for (const float value : windows[i]) in.insert(in.end(), static_cast<size_t>(channels), value);
+      std::vector<float> out(static_cast<size_t>(channels));
+      max_pool(shape, in.data(), 0, 1, out.data(), isa());
+      for (const float value : out) {
+        EXPECT_EQ(value, expected[i]);
+        EXPECT_EQ(std::signbit(value), std::signbit(expected[i]));
+      }
+    }
+  }
+}
+
+TEST_P(SumPool, EqualsTheReference) {
   for (const ConvolutionShape& shape : shapes()) {
     for (const Grid& grid : test::grids_of(4)) {
       const std::vector<uint8_t> in = random_codes(shape, grid);
@@ -108,21 +136,24 @@ TEST(SumPool, EqualsTheReference) {
         for (const uint8_t code : window) sum += grid.step * code + grid.base;
         expected.push_back(sum);
       }
-      EXPECT_EQ(in_pieces<int32_t>(shape, [&](int32_t pixel, int32_t count,
-                                              int32_t* out) { sum_pool(shape, grid, in.data(), pixel, count, out); }),
-                expected);
+      EXPECT_EQ(
+          in_pieces<int32_t>(shape, [&](int32_t pixel, int32_t count,
+                                        int32_t* out) { sum_pool(shape, grid, in.data(), pixel, count, out, isa()); }),
+          expected);
     }
   }
 }
 
-TEST(SumPool, Extremes) {
-  const ConvolutionShape shape = convolution_shape(100, 100, 3, 3, {.kernel_height = 100, .kernel_width = 100});
+TEST_P(SumPool, Extremes) {
+  constexpr int32_t kChannels = 67;
+  const ConvolutionShape shape =
+      convolution_shape(100, 100, kChannels, kChannels, {.kernel_height = 100, .kernel_width = 100});
   const Grid grid = {.bits = 8, .step = 2, .base = -255};
   for (const uint8_t code : {uint8_t{0}, uint8_t{255}}) {
-    const std::vector<uint8_t> in(30000, code);
-    std::vector<int32_t> sums(3);
-    sum_pool(shape, grid, in.data(), 0, 1, sums.data());
-    EXPECT_EQ(sums, std::vector<int32_t>(3, code == 0 ? -2550000 : 2550000));
+    const std::vector<uint8_t> in(10000 * kChannels, code);
+    std::vector<int32_t> sums(kChannels);
+    sum_pool(shape, grid, in.data(), 0, 1, sums.data(), isa());
+    EXPECT_EQ(sums, std::vector<int32_t>(kChannels, code == 0 ? -2550000 : 2550000));
   }
 }
 

@@ -101,6 +101,19 @@ TEST_F(Loading, RefusesEveryTruncation) {
   }
 }
 
+TEST_F(Loading, RefusesATailThatBeginsBeyondTheFile) {
+  TbitBuilder builder;
+  const uint32_t in = builder.input({1}), out = builder.output(builder.real({1}));
+  builder.node("double", plain::BinaryT(), {in, in}, {out});
+  TbitFile whole = builder.finish();
+  ASSERT_TRUE(Model::load(whole.bytes()));
+  TbitFile cut(whole.bytes().size() - 1);
+  const auto tail_bytes = static_cast<uint64_t>(-1);  // from where the tail should begin back to the end of the file
+  plain::GetMutableSizePrefixedModel(whole.bytes().data())->mutate_tail_size(tail_bytes);
+  std::ranges::copy(whole.bytes().first(cut.bytes().size()), cut.bytes().begin());
+  EXPECT_EQ(Model::load(cut.bytes()).status().code(), StatusCode::InvalidFile);
+}
+
 TEST_F(Loading, RefusesBytesAtTheEnd) {
   TbitFile longer(file.bytes().size() + 1);
   std::ranges::copy(file.bytes(), longer.bytes().begin());

@@ -65,6 +65,24 @@ TEST_F(Sessions, InputsStartAsZeroAndKeepTheirValues) {
   EXPECT_EQ(Values(session.output(0).begin(), session.output(0).end()), first[0]);
 }
 
+TEST_F(Sessions, NeverWriteOverAnInput) {
+  TbitBuilder builder;
+  uint32_t tensor = builder.input({100});
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t next = builder.real({100});
+    builder.node("turn", plain::TransposeT(), {tensor}, {next}).op.AsTranspose()->permutation = {0};
+    tensor = next;
+  }
+  builder.output(tensor);
+  const TbitFile chain = builder.finish();
+  const Model of_chain = load(chain);
+  Session session = create(of_chain);
+  const Values in = random.reals(100);
+  EXPECT_EQ(run(session, of_chain, {in})[0], in);
+  EXPECT_EQ(Values(session.input(0).begin(), session.input(0).end()), in);
+  EXPECT_EQ(session.arena_bytes(), 3 * 448u) << "but the tensors between share memory";
+}
+
 TEST_F(Sessions, KeepTensorsIfAsked) {
   Session session = create(model, {.batch = 2, .keep_tensors = true});
   session.run();

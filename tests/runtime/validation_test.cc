@@ -247,8 +247,9 @@ const Bent kLinear[] = {
     {"weights_misaligned", [](TbitBuilder& b) { weights(b).data->mutate_offset(weights(b).data->offset() + 4); }, kConv,
      "weights.data"},
     {"weights_beyond", [](TbitBuilder& b) { weights(b).data->mutate_offset(1 << 20); }, kConv, "weights.data"},
-    {"weights_overflow", [](TbitBuilder& b) { weights(b).data->mutate_offset(UINT64_MAX - 63); }, kConv,
-     "weights.data"},
+    {"blob_overflow",
+     [](TbitBuilder& b) { node(b, kDequantizeNode).op.AsDequantize()->values->mutate_offset(UINT64_MAX - 63); },
+     "node 'dequantize'", "values"},
     {"weights_scales", [](TbitBuilder& b) { weights(b).scales = b.blob(std::vector<double>{1}); }, kConv,
      "weights.scales"},
     {"weights_real", [](TbitBuilder& b) { conv(b).weights = b.real_weights(3, 9, 3, Values(81)); }, kConv,
@@ -383,6 +384,35 @@ TEST(Validator, PoolsMustTouchTheImage) {
   builder.node("pool", std::move(op), {in}, {out});
   const TbitFile file = builder.finish();
   EXPECT_THAT(Model::load(file.bytes()).status().message(), HasSubstr("node 'pool' (MaxPool): window.kernel_height"));
+}
+
+TEST(Validator, PaddingIsACode) {
+  for (const float value : {4.0f, -1.0f, 1.5f, std::nanf("")}) {
+    TbitBuilder builder;
+    const uint32_t in = builder.code_input({2}, {2, 1, 0}), out = builder.codes({3}, {2, 1, 0});
+    plain::PadT op;
+    op.before = {1};
+    op.after = {0};
+    op.value = value;
+    builder.node("pad", std::move(op), {in}, {out});
+    builder.code_output(out);
+    const TbitFile file = builder.finish();
+    EXPECT_THAT(Model::load(file.bytes()).status().message(), HasSubstr("node 'pad' (Pad): value")) << value;
+  }
+}
+
+TEST(Validator, SumsOfPoolsFit32Bits) {
+  TbitBuilder builder;
+  const Grid grid{8, 1, -(1 << 20)};
+  const uint32_t in = builder.code_input({1, 64, 64, 1}, grid), out = builder.output(builder.real({1, 1, 1, 1}));
+  plain::AveragePoolT op;
+  op.window = std::make_unique<plain::WindowT>();
+  op.window->kernel_height = op.window->kernel_width = 64;
+  op.epilogue = builder.identity();
+  builder.node("pool", std::move(op), {in}, {out});
+  const TbitFile file = builder.finish();
+  EXPECT_THAT(Model::load(file.bytes()).status().message(),
+              HasSubstr("node 'pool' (AveragePool): window can give sums"));
 }
 
 TEST(Validator, SharedStringsDoNotMakeASmallFileALargeModel) {

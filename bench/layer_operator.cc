@@ -1,0 +1,136 @@
+#include "bench/layer_operator.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tidbit::bench {
+namespace {
+
+using namespace tidbit::kernels;
+
+// As in runtime/ops/convolution.cc.
+constexpr int32_t kTileSums = 4096, kTileChannels = 64;
+
+constexpr int32_t round_up_to(int32_t count, int32_t granule) { return (count + granule - 1) / granule * granule; }
+
+/// The products of random codes spread over about so much.
+double spread_of_sums(const ConvolutionShape& shape, const Grid& weights, const Grid& activations) {
+  const double range =
+      static_cast<double>(activations.highest() - activations.lowest()) * weights.step * weights.levels();
+  return range * std::sqrt(static_cast<double>(shape.depth()));
+}
+
+}  // namespace
+
+LayerEpilogue::LayerEpilogue(const ConvolutionShape& shape, const Grid& weights, const Grid& activations) {
+  const int32_t levels = activations.levels();
+  const double spread = spread_of_sums(shape, weights, activations);
+  epilogue_.per_channel = true;
+  if (activations.bits <= 2) {
+    epilogue_.form = EpilogueForm::Thresholds;
+    epilogue_.steps = levels - 1;
+    for (int32_t c = 0; c < shape.out_channels; ++c) {
+      for (int32_t step = 0; step < levels - 1; ++step) values_.push_back(static_cast<int32_t>(spread * step / 8) + c);
+    }
+    epilogue_.values = values_.data();
+    return;
+  }
+  epilogue_.form = EpilogueForm::Affine32;
+  for (int32_t c = 0; c < shape.out_channels; ++c) {
+    multiplier_.push_back(static_cast<float>(levels / spread * (1 + c % 7 * 0.01)));
+    offset_.push_back(static_cast<float>(levels) / 2 + static_cast<float>(c % 5));
+  }
+  epilogue_.multiplier = multiplier_.data();
+  epilogue_.offset = offset_.data();
+  epilogue_.highest = levels - 1;
+}
+
+ConvolutionOperator::ConvolutionOperator(const GemmKernel& kernel, const GemmProblem& problem)
+    : kernel_(kernel),
+      problem_(problem),
+      sizes_(kernel.packed_sizes(problem_)),
+      tile_pixels_(0),
+      tile_channels_(round_up_to(std::min(kTileChannels, problem.shape.out_channels), kernel.tile_channels)),
+      epilogue_(problem.shape, problem.weights, problem.activations),
+      codes_(random_codes(in_elements(problem.shape), problem.activations)),
+      out_(out_elements(problem.shape)),
+      weights_(sizes_.weights),
+      image_(sizes_.image),
+      sums_(sizeof(int32_t) * std::max(kTileSums, tile_channels_ * kernel.tile_pixels)) {
+  const int32_t fitting = std::max(1, kTileSums / tile_channels_ / kernel.tile_pixels) * kernel.tile_pixels;
+  tile_pixels_ = static_cast<int32_t>(std::min<int64_t>(fitting, problem.shape.pixels()));
+  const auto weight_codes =
+      random_codes(static_cast<size_t>(problem.shape.depth()) * problem.shape.out_channels, problem.weights);
+  kernel.pack_weights(problem_, weight_codes.data(), 0, problem.shape.out_channels, weights_.data());
+}
+
+void ConvolutionOperator::run() {
+  const ConvolutionShape& shape = problem_.shape;
+  kernel_.pack_image(problem_, codes_.data(), shape.channels, 0, shape.covered_height(), image_.data());
+  for (int32_t channel = 0; channel < shape.out_channels; channel += tile_channels_) {
+    for (int32_t pixel = 0; pixel < shape.pixels(); pixel += tile_pixels_) run_tile(pixel, channel);
+  }
+}
+
+void ConvolutionOperator::run_tile(int32_t pixel, int32_t channel) {
+  const ConvolutionShape& shape = problem_.shape;
+  const int32_t pixels = std::min(tile_pixels_, static_cast<int32_t>(shape.pixels()) - pixel);
+  const int32_t channels = std::min(tile_channels_, shape.out_channels - channel);
+  auto* const sums = sums_.as<int32_t>();
+  kernel_.run({.problem = &problem_,
+               .weights = weights_.data(),
+               .image = image_.data(),
+               .pixel_begin = pixel,
+               .pixel_count = pixels,
+               .channel_begin = channel,
+               .channel_count = channels,
+               .sums = sums,
+               .sums_stride = tile_channels_});
+  apply(epilogue_.get(), EpilogueBlock<int32_t>{.sums = sums,
+                                                .sums_stride = tile_channels_,
+                                                .residual = {},
+                                                .out = out_.data() + ptrdiff_t{pixel} * shape.out_channels + channel,
+                                                .out_stride = shape.out_channels,
+                                                .pixels = pixels,
+                                                .channel_begin = channel,
+                                                .channels = channels});
+}
+
+size_t ConvolutionOperator::bytes() const { return sizes_.weights + codes_.size() + out_.size(); }
+
+DepthwiseOperator::DepthwiseOperator(const DepthwiseProblem& problem)
+    : problem_(problem),
+      tile_pixels_(std::max(1, kTileSums / problem.shape.channels)),
+      epilogue_({.channels = 1, .out_channels = problem.shape.channels, .window = problem.shape.window},
+                problem.weights, problem.activations),
+      codes_(random_codes(in_elements(problem.shape), problem.activations)),
+      out_(out_elements(problem.shape)),
+      weights_(static_cast<size_t>(depthwise_weight_bytes(problem))),
+      sums_(sizeof(int32_t) * tile_pixels_ * problem.shape.channels) {
+  const auto codes =
+      random_codes(static_cast<size_t>(problem.shape.window.taps()) * problem.shape.channels, problem.weights);
+  pack_depthwise_weights(problem_, codes.data(), weights_.data());
+}
+
+void DepthwiseOperator::run() {
+  const int32_t channels = problem_.shape.channels, all = static_cast<int32_t>(problem_.shape.pixels());
+  for (int32_t pixel = 0; pixel < all; pixel += tile_pixels_) {
+    const int32_t pixels = std::min(tile_pixels_, all - pixel);
+    auto* const sums = sums_.as<int32_t>();
+    depthwise(problem_, codes_.data(), weights_.data(), pixel, pixels, sums);
+    apply(epilogue_.get(), EpilogueBlock<int32_t>{.sums = sums,
+                                                  .sums_stride = channels,
+                                                  .residual = {},
+                                                  .out = out_.data() + ptrdiff_t{pixel} * channels,
+                                                  .out_stride = channels,
+                                                  .pixels = pixels,
+                                                  .channel_begin = 0,
+                                                  .channels = channels});
+  }
+}
+
+size_t DepthwiseOperator::bytes() const {
+  return static_cast<size_t>(depthwise_weight_bytes(problem_)) + codes_.size() + out_.size();
+}
+
+}  // namespace tidbit::bench

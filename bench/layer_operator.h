@@ -1,0 +1,62 @@
+// A layer as the runtime runs it (runtime/ops): byte codes in, byte codes out, on one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bench/layers.h"
+#include "bench/operands.h"
+#include "kernels/depthwise/depthwise.h"
+#include "kernels/epilogue/epilogue.h"
+#include "kernels/gemm.h"
+
+namespace tidbit::bench {
+
+/// Scale, offset and requantization to codes as wide as the layer's input: thresholds up to 2 bits, else float32.
+class LayerEpilogue {
+ public:
+  LayerEpilogue(const kernels::ConvolutionShape& shape, const Grid& weights, const Grid& activations);
+  const kernels::Epilogue& get() const { return epilogue_; }
+
+ private:
+  std::vector<int32_t> values_;
+  std::vector<float> multiplier_, offset_;
+  kernels::Epilogue epilogue_;
+};
+
+/// The kernels' work alone: pack the image, multiply tile by tile, apply the epilogue.
+class ConvolutionOperator {
+ public:
+  ConvolutionOperator(const kernels::GemmKernel& kernel, const kernels::GemmProblem& problem);
+  void run();
+  /// Bytes read and written at least: packed weights, codes in and out.
+  size_t bytes() const;
+
+ private:
+  void run_tile(int32_t pixel, int32_t channel);
+
+  const kernels::GemmKernel& kernel_;
+  kernels::GemmProblem problem_;
+  kernels::PackedSizes sizes_;
+  int32_t tile_pixels_, tile_channels_;
+  LayerEpilogue epilogue_;
+  std::vector<uint8_t> codes_, out_;
+  Buffer weights_, image_, sums_;
+};
+
+class DepthwiseOperator {
+ public:
+  explicit DepthwiseOperator(const kernels::DepthwiseProblem& problem);
+  void run();
+  size_t bytes() const;
+
+ private:
+  kernels::DepthwiseProblem problem_;
+  int32_t tile_pixels_;
+  LayerEpilogue epilogue_;
+  std::vector<uint8_t> codes_, out_;
+  Buffer weights_, sums_;
+};
+
+}  // namespace tidbit::bench

@@ -1,0 +1,133 @@
+// Epilogues in AVX-512: sixteen lanes are one vector, or two of doubles.
+// g++ 12 takes what its own intrinsics leave undefined for a mistake.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include "kernels/epilogue/lanes.h"
+
+namespace tidbit::kernels::epilogue_tiers {
+namespace {
+
+constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+struct Avx512 {
+  struct Ints {
+    __m512i v;
+  };
+  struct Floats {
+    __m512 v;
+  };
+  struct Doubles {
+    __m512d low, high;
+  };
+
+  struct All {};
+  struct Some {
+    __mmask16 lanes;
+    __mmask8 low() const { return static_cast<__mmask8>(lanes); }
+    __mmask8 high() const { return static_cast<__mmask8>(lanes >> 8); }
+  };
+  static Some some(int32_t count) { return {static_cast<__mmask16>((1u << count) - 1)}; }
+
+  static Ints load(const int32_t* p, All) { return {_mm512_loadu_si512(p)}; }
+  static Ints load(const int32_t* p, Some mask) { return {_mm512_maskz_loadu_epi32(mask.lanes, p)}; }
+  static Floats load(const float* p, All) { return {_mm512_loadu_ps(p)}; }
+  static Floats load(const float* p, Some mask) { return {_mm512_maskz_loadu_ps(mask.lanes, p)}; }
+  static Doubles load(const double* p, All) { return {_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)}; }
+  static Doubles load(const double* p, Some mask) {
+    return {_mm512_maskz_loadu_pd(mask.low(), p), _mm512_maskz_loadu_pd(mask.high(), p + 8)};
+  }
+  static Ints load(const uint8_t* p, All) {
+    return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  static Ints load(const uint8_t* p, Some mask) { return {_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask.lanes, p))}; }
+
+  static Floats broadcast(float value) { return {_mm512_set1_ps(value)}; }
+  static Doubles broadcast(double value) { return {_mm512_set1_pd(value), _mm512_set1_pd(value)}; }
+
+  static Floats to(float, Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
+  static Floats to(float, Floats x) { return x; }
+  static Floats to(float, Doubles x) {
+    return {_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(x.low)), _mm512_cvtpd_ps(x.high), 1)};
+  }
+  static Doubles to(double, Ints x) {
+    return {_mm512_cvtepi32_pd(_mm512_castsi512_si256(x.v)), _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(x.v, 1))};
+  }
+  static Doubles to(double, Floats x) {
+    return {_mm512_cvtps_pd(_mm512_castps512_ps256(x.v)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(x.v, 1))};
+  }
+  static Doubles to(double, Doubles x) { return x; }
+
+  static Ints on_grid(Ints code, int32_t step, int32_t base) {
+    return {_mm512_add_epi32(_mm512_mullo_epi32(code.v, _mm512_set1_epi32(step)), _mm512_set1_epi32(base))};
+  }
+
+  static Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+  static Floats multiply(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  static Floats maximum(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static Floats minimum(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static Doubles add(Doubles a, Doubles b) { return {_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)}; }
+  static Doubles multiply(Doubles a, Doubles b) { return {_mm512_mul_pd(a.low, b.low), _mm512_mul_pd(a.high, b.high)}; }
+  static Doubles maximum(Doubles a, Doubles b) { return {_mm512_max_pd(a.low, b.low), _mm512_max_pd(a.high, b.high)}; }
+  static Doubles minimum(Doubles a, Doubles b) { return {_mm512_min_pd(a.low, b.low), _mm512_min_pd(a.high, b.high)}; }
+
+  // Thresholds: counts are bytes.
+  static int32_t flip_of(int32_t, bool falls) { return falls ? -1 : 0; }
+  static float flip_of(float, bool falls) { return falls ? -0.0f : 0.0f; }
+  static double flip_of(double, bool falls) { return falls ? -0.0 : 0.0; }
+  static Ints flipped(Ints x, Ints flip) { return {_mm512_xor_si512(x.v, flip.v)}; }
+  static Floats flipped(Floats x, Floats flip) { return {_mm512_xor_ps(x.v, flip.v)}; }
+  static Doubles flipped(Doubles x, Doubles flip) {
+    return {_mm512_xor_pd(x.low, flip.low), _mm512_xor_pd(x.high, flip.high)};
+  }
+  template <class Lanes>
+  static __m128i no_counts(const Lanes&, int32_t) {
+    return _mm_setzero_si128();
+  }
+  static void count(__m128i& counts, __mmask16 reached) {
+    counts = _mm_mask_add_epi8(counts, reached, counts, _mm_set1_epi8(1));
+  }
+  static void count(__m128i& counts, Ints x, Ints value) { count(counts, _mm512_cmpge_epi32_mask(x.v, value.v)); }
+  static void count(__m128i& counts, Floats x, Floats value) {
+    count(counts, _mm512_cmp_ps_mask(x.v, value.v, _CMP_GE_OQ));
+  }
+  static void count(__m128i& counts, Doubles x, Doubles value) {
+    const uint32_t low = _mm512_cmp_pd_mask(x.low, value.low, _CMP_GE_OQ);
+    const uint32_t high = _mm512_cmp_pd_mask(x.high, value.high, _CMP_GE_OQ);
+    count(counts, static_cast<__mmask16>(low | high << 8));
+  }
+  template <class Mask>
+  static void store_counts(uint8_t* out, Mask mask, __m128i counts, int32_t lowest) {
+    store_bytes(out, mask, _mm_add_epi8(counts, _mm_set1_epi8(static_cast<char>(lowest))));
+  }
+
+  static void store_bytes(uint8_t* out, All, __m128i bytes) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
+  }
+  static void store_bytes(uint8_t* out, Some mask, __m128i bytes) { _mm_mask_storeu_epi8(out, mask.lanes, bytes); }
+
+  // To nearest, halves to even, whatever MXCSR says. Codes are 0 to 255.
+  template <class Mask>
+  static void store_nearest_codes(uint8_t* out, Mask mask, Floats x) {
+    store_bytes(out, mask, _mm512_cvtepi32_epi8(_mm512_cvt_roundps_epi32(x.v, kNearest)));
+  }
+  template <class Mask>
+  static void store_nearest_codes(uint8_t* out, Mask mask, Doubles x) {
+    const __m512i codes = _mm512_castsi256_si512(_mm512_cvt_roundpd_epi32(x.low, kNearest));
+    store_bytes(out, mask,
+                _mm512_cvtepi32_epi8(_mm512_inserti64x4(codes, _mm512_cvt_roundpd_epi32(x.high, kNearest), 1)));
+  }
+
+  static void store_floats(float* out, All, Doubles x) { _mm512_storeu_ps(out, to(0.0f, x).v); }
+  static void store_floats(float* out, Some mask, Doubles x) { _mm512_mask_storeu_ps(out, mask.lanes, to(0.0f, x).v); }
+};
+
+}  // namespace
+
+constinit const Tier kAvx512 = {Vectors<Avx512>::run<int32_t>, Vectors<Avx512>::run<double>,
+                                Vectors<Avx512>::run<float>};
+
+}  // namespace tidbit::kernels::epilogue_tiers

@@ -1,0 +1,21 @@
+// The tiers of the epilogues. All give the same bytes: each operation is rounded on its own, in the formula's order.
+#pragma once
+
+#include "kernels/epilogue/epilogue.h"
+
+namespace tidbit::kernels::epilogue_tiers {
+
+struct Tier {
+  void (*of_integers)(const Epilogue&, const EpilogueBlock<int32_t>&) noexcept;
+  void (*of_doubles)(const Epilogue&, const EpilogueBlock<double>&) noexcept;
+  void (*of_floats)(const Epilogue&, const EpilogueBlock<float>&) noexcept;
+};
+
+// One table a tier, each defined by the file of its name.
+extern const Tier kScalar;
+#if defined(__x86_64__)
+extern const Tier kAvx2;
+extern const Tier kAvx512;
+#endif
+
+}  // namespace tidbit::kernels::epilogue_tiers
