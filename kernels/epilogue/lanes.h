@@ -35,6 +35,11 @@ struct Vectors {
     ptrdiff_t channel(int32_t lane) const {
       return epilogue.per_channel ? ptrdiff_t{block.channel_begin} + (lane < period ? lane : lane % period) : 0;
     }
+
+    /// Whether the sixteen lanes from `first` on are as many neighbouring channels.
+    bool in_order(int32_t first) const {
+      return epilogue.per_channel && first + kLanes <= block.channels && first + kLanes <= period;
+    }
   };
 
   /// Parameters of sixteen lanes from `first` on; past the block they are 0.
@@ -42,6 +47,7 @@ struct Vectors {
   [[gnu::noinline]] static LanesOf<T> parameters(const Strung<Sum>& strung, const void* values, int32_t first) {
     const T* of_channel = static_cast<const T*>(values);
     if (!strung.epilogue.per_channel) return V::broadcast(*of_channel);
+    if (strung.in_order(first)) return V::load(of_channel + strung.channel(first), typename V::All{});
     alignas(64) T lanes[kLanes] = {};
     for (int32_t lane = 0; lane < kLanes && first + lane < strung.block.channels; ++lane) {
       lanes[lane] = of_channel[strung.channel(first + lane)];
@@ -71,22 +77,32 @@ struct Vectors {
     alignas(64) Sum values[kMostSteps * kLanes];  // [step][lane]
     alignas(64) Sum flips[kLanes];
 
+    using Value = std::conditional_t<std::is_same_v<Sum, int32_t>, int32_t, double>;
+
     [[gnu::noinline]] Steps(const Strung<Sum>& strung, int32_t first) {
-      using Value = std::conditional_t<std::is_same_v<Sum, int32_t>, int32_t, double>;
       const Epilogue& epilogue = strung.epilogue;
       const int32_t steps = epilogue.steps;
+      if (strung.in_order(first) && epilogue.falling == nullptr) {
+        const Value* of_lane = static_cast<const Value*>(epilogue.values) + strung.channel(first) * steps;
+        for (int32_t lane = 0; lane < kLanes; ++lane, of_lane += steps) set(lane, of_lane, steps, false);
+        return;
+      }
       for (int32_t lane = 0; lane < kLanes; ++lane) {
         const ptrdiff_t channel = strung.channel(first + lane < strung.block.channels ? first + lane : first);
         const bool falls = epilogue.falling != nullptr && epilogue.falling[channel] != 0;
-        flips[lane] = V::flip_of(Sum{}, falls);
-        const Value* of_channel = static_cast<const Value*>(epilogue.values) + channel * steps;
-        for (int32_t k = 0; k < steps; ++k) {
-          const Value value = step_of(of_channel[k], falls);
-          if constexpr (std::is_same_v<Sum, float>) {
-            values[k * kLanes + lane] = float_step(value);
-          } else {
-            values[k * kLanes + lane] = value;
-          }
+        set(lane, static_cast<const Value*>(epilogue.values) + channel * steps, steps, falls);
+      }
+    }
+
+   private:
+    [[gnu::always_inline]] void set(int32_t lane, const Value* of_channel, int32_t steps, bool falls) {
+      flips[lane] = V::flip_of(Sum{}, falls);
+      for (int32_t k = 0; k < steps; ++k) {
+        const Value value = step_of(of_channel[k], falls);
+        if constexpr (std::is_same_v<Sum, float>) {
+          values[k * kLanes + lane] = float_step(value);
+        } else {
+          values[k * kLanes + lane] = value;
         }
       }
     }

@@ -113,6 +113,7 @@ constexpr GemmKernel kTable[] = {{
     .pack_weights = Tiles<Tier>::pack_weights,
     .pack_image = Tiles<Tier>::pack_image,
     .run = Tiles<Tier>::run,
+    .operator_channels = 128,
 }};
 
 }  // namespace
