@@ -80,8 +80,10 @@ struct Tiles {
 
     /// To the tile's sums, on top of the corrections or of what is there.
     [[gnu::always_inline]] void store(const Block<P>& block, bool first) const {
+#pragma GCC unroll 8  // or the arrays would live in memory
       for (int32_t p = 0; p < P; ++p) {
         if (p >= block.pixels) break;
+#pragma GCC unroll 4
         for (int32_t v = 0; v < V; ++v) {
           int32_t* sums = block.sums + p * block.sums_stride + v * kForm.tile;
           const auto* corrections = reinterpret_cast<const int32_t*>(block.panel + v * block.layout->panel_bytes);
