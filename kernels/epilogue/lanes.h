@@ -2,6 +2,7 @@
 //
 // `V` holds a tier's vectors and operations, in an anonymous namespace, and so all that is instantiated here is local
 // to its file. It has lanes of Ints (int32), Floats and Doubles, sixteen each; masks All and Some (the first lanes).
+// Where `kReals` is false it has no Doubles, and what needs them is for the scalar tier: Affine64, Real, reals.
 //
 // Comparisons, maxima and minima with NaN are those of x86, by the order of operands: the second one results. It is
 // what makes NaN the lowest code and lets it pass the clamp of reals, as in the scalar tier.
@@ -230,9 +231,11 @@ struct Vectors {
       case EpilogueForm::Affine32:
         return affine_to_codes<float>(strung);
       case EpilogueForm::Affine64:
-        return affine_to_codes<double>(strung);
+        if constexpr (V::kReals) affine_to_codes<double>(strung);
+        return;
       case EpilogueForm::Real:
-        return affine_to_reals(strung);
+        if constexpr (V::kReals) affine_to_reals(strung);
+        return;
     }
   }
 
@@ -285,7 +288,10 @@ struct Vectors {
 
   template <class Sum>
   static void run(const Epilogue& epilogue, const EpilogueBlock<Sum>& block) noexcept {
-    if (epilogue.form == EpilogueForm::Thresholds && epilogue.steps > kMostSteps) {
+    const bool reals = epilogue.form == EpilogueForm::Affine64 || epilogue.form == EpilogueForm::Real ||
+                       block.residual.reals != nullptr;
+    const bool many_steps = epilogue.form == EpilogueForm::Thresholds && epilogue.steps > kMostSteps;
+    if (many_steps || (reals && !V::kReals)) {
       if constexpr (std::is_same_v<Sum, int32_t>) return kScalar.of_integers(epilogue, block);
       if constexpr (std::is_same_v<Sum, double>) return kScalar.of_doubles(epilogue, block);
       if constexpr (std::is_same_v<Sum, float>) return kScalar.of_floats(epilogue, block);
