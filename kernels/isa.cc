@@ -78,4 +78,47 @@ Isa host_isa() {
   return isa;
 }
 
+#if defined(__aarch64__) || defined(__arm__)
+namespace {
+
+bool is_in_order(cpuinfo_uarch uarch) {
+  switch (uarch) {
+    case cpuinfo_uarch_cortex_a5:
+    case cpuinfo_uarch_cortex_a7:
+    case cpuinfo_uarch_cortex_a8:
+    case cpuinfo_uarch_cortex_a32:
+    case cpuinfo_uarch_cortex_a35:
+    case cpuinfo_uarch_cortex_a53:
+    case cpuinfo_uarch_cortex_a55r0:
+    case cpuinfo_uarch_cortex_a55:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Core detect_core() {
+  constexpr std::string_view kCores[] = {"a53", "a72", "a76"};
+  if (const char* named = std::getenv("TIDBIT_CORE"); named != nullptr) {
+    const auto* core = std::ranges::find(kCores, std::string_view(named));
+    if (core != std::end(kCores)) return static_cast<Core>(core - std::begin(kCores));
+  }
+  if (cpuinfo_initialize()) {
+    bool in_order = cpuinfo_get_uarchs_count() > 0;
+    for (uint32_t i = 0; i < cpuinfo_get_uarchs_count(); ++i) {
+      in_order = in_order && is_in_order(cpuinfo_get_uarch(i)->uarch);
+    }
+    if (in_order) return Core::A53;
+  }
+  return detect() >= Isa::NeonDot ? Core::A76 : Core::A72;
+}
+
+}  // namespace
+
+Core host_core() {
+  static const Core core = detect_core();
+  return core;
+}
+#endif
+
 }  // namespace tidbit::kernels

@@ -25,4 +25,17 @@ std::string_view name(Isa isa);
 /// An unknown name caps at scalar: a typing error must not run a tier that was meant to be kept out.
 Isa host_isa();
 
+#if defined(__aarch64__) || defined(__arm__)
+/// The kinds of ARM cores, by one of each; what is fast differs between them.
+enum class Core : uint8_t {
+  A53,  // in order: A7, A53, A55
+  A72,  // out of order, without dot product
+  A76,  // out of order, with it: Neoverse N1, ...
+};
+
+/// The host's, which is that of its fastest cores; or what the environment variable TIDBIT_CORE names: a53, a72 or a76.
+/// Detected once.
+Core host_core();
+#endif
+
 }  // namespace tidbit::kernels
