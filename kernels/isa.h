@@ -14,7 +14,7 @@ enum class Isa : uint8_t {
   Avx512,      // F, BW, DQ, VL
   Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
 #elif defined(__aarch64__) || defined(__arm__)
-  Neon,
+  Neon,     // AArch64: all have it; ARMv7: with VFPv4
   NeonDot,  // SDOT, UDOT
 #endif
 };

@@ -92,8 +92,8 @@ class Convolution final : public Op {
   }
 
   size_t largest_batch() const override {
-    const size_t countable = geometry_.fully_connected ? PTRDIFF_MAX / largest_image(problem_.shape) : SIZE_MAX;
-    return std::min(geometry_.largest_batch(), countable);
+    const uint64_t countable = geometry_.fully_connected ? PTRDIFF_MAX / largest_image(problem_.shape) : SIZE_MAX;
+    return static_cast<size_t>(std::min<uint64_t>(geometry_.largest_batch(), countable));
   }
 
   void run(const Frame& frame) const noexcept override {
