@@ -1,5 +1,7 @@
 #include "kernels/packed_image.h"
 
+#include <algorithm>
+
 namespace tidbit::kernels {
 
 PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pixel_bytes, size_t read_bytes) {
@@ -25,6 +27,24 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
       .out_row_step = static_cast<size_t>(window.stride_height) * row_bytes,
       .out_pixel_step = static_cast<size_t>(window.stride_width) * pixel_bytes,
   };
+}
+
+Reach reach(const ConvolutionShape& shape, int32_t y, int32_t x) noexcept {
+  const Window& window = shape.window;
+  Reach reach = {};
+  // Tap t reads begin + t*step of an axis of `size`.
+  const auto set = [](int64_t begin, int32_t step, int32_t taps, int32_t size, int32_t& first, int32_t& end) {
+    const int64_t below = begin < 0 ? (step - 1 - begin) / step : 0;
+    const int64_t beyond = begin < size ? (size - begin + step - 1) / step : 0;
+    end = static_cast<int32_t>(std::min<int64_t>(taps, beyond));
+    first = static_cast<int32_t>(below);
+    if (below >= end) first = end = 0;
+  };
+  set(int64_t{y} * window.stride_height - window.pad_top, window.dilation_height, window.kernel_height, shape.height,
+      reach.row_begin, reach.row_end);
+  set(int64_t{x} * window.stride_width - window.pad_left, window.dilation_width, window.kernel_width, shape.width,
+      reach.tap_begin, reach.tap_end);
+  return reach;
 }
 
 }  // namespace tidbit::kernels

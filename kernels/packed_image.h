@@ -34,6 +34,15 @@ struct PackedImage {
 /// Runs may be read in whole units of `read_bytes`: lines have room for that.
 PackedImage packed_image(const ConvolutionShape&, int32_t lines, size_t pixel_bytes, size_t read_bytes);
 
+/// The kernel rows [row_begin, row_end) and the taps [tap_begin, tap_end) of each that reach into the image, not only
+/// into its padding: those of the window of the output pixel (y, x). Empty ranges begin at 0.
+struct Reach {
+  int32_t row_begin, row_end;
+  int32_t tap_begin, tap_end;
+};
+
+Reach reach(const ConvolutionShape&, int32_t y, int32_t x) noexcept;
+
 /// Packs rows of the covered image (GemmKernel::pack_image): calls pack_pixel(codes, packed) for each pixel, where
 /// codes are the pixel's or null for padding, and packed is its place in the row's first line.
 template <class PackPixel>
