@@ -36,25 +36,30 @@ void pack_panels_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff
   const int32_t covered = shape.covered_width();
   const int32_t left = smaller(shape.window.pad_left, covered);
   const int32_t inside = smaller(shape.width, covered - left);
-  const size_t channels = static_cast<size_t>(shape.channels);
+  const auto channels = static_cast<size_t>(shape.channels);
+  const size_t pixel = panels.image.pixel_bytes / sizeof(Value);
+  const bool dense = pixel == channels && pixel_stride == shape.channels;
   const size_t slack = panels.image.row_bytes - covered * panels.image.pixel_bytes;
   for (int32_t row = row_begin; row < row_end; ++row) {
     auto* out = reinterpret_cast<Value*>(packed + static_cast<size_t>(row) * panels.image.row_bytes);
-    std::memset(out + covered * channels, 0, slack);
+    std::memset(out + covered * pixel, 0, slack);
     const int32_t y = row - shape.window.pad_top;
     if (y < 0 || y >= shape.height) {
-      fill(out, covered * channels, panels.padding);
+      fill(out, covered * pixel, panels.padding);
       continue;
     }
-    fill(out, left * channels, panels.padding);
-    out += left * channels;
+    fill(out, left * pixel, panels.padding);
+    out += left * pixel;
     const uint8_t* in = codes + ptrdiff_t{y} * shape.width * pixel_stride;
-    if (pixel_stride == shape.channels) {
+    if (dense) {
       pack_codes(in, inside * channels, panels.a, out);
     } else {
-      for (int32_t x = 0; x < inside; ++x) pack_codes(in + x * pixel_stride, channels, panels.a, out + x * channels);
+      for (int32_t x = 0; x < inside; ++x) {
+        pack_codes(in + x * pixel_stride, channels, panels.a, out + x * pixel);
+        fill(out + x * pixel + channels, pixel - channels, 0);
+      }
     }
-    fill(out + inside * channels, (covered - left - inside) * channels, panels.padding);
+    fill(out + inside * pixel, (covered - left - inside) * pixel, panels.padding);
   }
 }
 

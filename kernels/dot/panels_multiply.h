@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/dot/panels.h"
 
@@ -68,7 +69,7 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
 #pragma GCC unroll 16
   for (int32_t p = 0; p < P; ++p) {
     x[p] = windows[p];
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int32_t v = 0; v < V; ++v) {
       acc[p][v] = Mode::kNarrow ? Mode::zero() : Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
     }
@@ -76,7 +77,7 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
   const auto flush = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int32_t p = 0; p < P; ++p) {
-#pragma GCC unroll 4
+#pragma GCC unroll 2
       for (int32_t v = 0; v < V; ++v) {
         const Vec from = Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
         Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, Mode::add(from, Mode::widen(acc[p][v])));
@@ -92,11 +93,11 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
       __attribute__((always_inline)) {
     for (const ptrdiff_t stop = at + 4 * ptrdiff_t{groups}; at < stop; at += 4, w += V * sizeof(Vec)) {
       Vec b[V];
-#pragma GCC unroll 4
+#pragma GCC unroll 2
       for (int32_t v = 0; v < V; ++v) b[v] = Mode::load(w + v * sizeof(Vec));
       unroll<decltype(first)::value, decltype(end)::value>([&](auto p) __attribute__((always_inline)) {
         const Vec a = Mode::broadcast(x[p] + at);
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int32_t v = 0; v < V; ++v) acc[p][v] = Mode::mac(acc[p][v], a, b[v]);
       });
     }
@@ -141,7 +142,7 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
   } else {
 #pragma GCC unroll 16
     for (int32_t p = 0; p < P; ++p) {
-#pragma GCC unroll 4
+#pragma GCC unroll 2
       for (int32_t v = 0; v < V; ++v) Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, acc[p][v]);
     }
   }
@@ -150,24 +151,17 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
 using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, const Block&, Sums, int32_t);
 
 /// [pixels - 1]
+template <class Mode, int32_t V, class Pixels = std::make_integer_sequence<int32_t, Mode::kPixels>>
+struct MultiplyTable;
 template <class Mode, int32_t V, int32_t... P>
-struct MultiplyTable {
+struct MultiplyTable<Mode, V, std::integer_sequence<int32_t, P...>> {
   static constexpr Multiply kEntries[] = {multiply<Mode, P + 1, V>...};
 };
 
-template <class Mode, int32_t V>
-Multiply multiply_of(int32_t pixels) {
-  static_assert(Mode::kPixels == 6);
-  return MultiplyTable<Mode, V, 0, 1, 2, 3, 4, 5>::kEntries[pixels - 1];
-}
-
 template <class Mode>
-Multiply multiply_of(int32_t pixels, int32_t vectors) {
-  if constexpr (Mode::kVectors >= 4) {
-    if (vectors == 4) return multiply_of<Mode, 4>(pixels);
-    if (vectors == 3) return multiply_of<Mode, 3>(pixels);
-  }
-  return vectors == 2 ? multiply_of<Mode, 2>(pixels) : multiply_of<Mode, 1>(pixels);
+const Multiply* multiply_table(int32_t vectors) {
+  static_assert(Mode::kVectors == 2);
+  return vectors == 2 ? MultiplyTable<Mode, 2>::kEntries : MultiplyTable<Mode, 1>::kEntries;
 }
 
 }  // namespace

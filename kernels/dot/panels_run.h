@@ -12,7 +12,7 @@ namespace tidbit::kernels::dot {
 namespace {
 
 constexpr int32_t kBufferBytes = 24576;  // of unpacked weights: they stay in L1
-constexpr int32_t kChunkGroups = 512;    // of weights that are multiplied where they are
+constexpr int32_t kChunkGroups = 4096;   // of weights that are multiplied where they are
 constexpr int32_t kMaxSegments = 64;
 constexpr int32_t kLeastNarrow = 4;  // sums of fewer would spend their time on widening
 constexpr int32_t kLeastRow = 3;     // pixels: shorter rows are no blocks of their own
@@ -134,8 +134,7 @@ template <class Mode>
 void multiply_strip(const Strip& strip, const typename Mode::Unpacking& unpacking, int32_t* sums, ptrdiff_t stride) {
   alignas(64) uint8_t buffer[kBufferBytes];
   const int32_t runs = strip.panels->image.kernel_rows * strip.panels->image.row_runs;
-  Multiply of_pixels[Mode::kPixels];
-  for (int32_t p = 0; p < Mode::kPixels; ++p) of_pixels[p] = multiply_of<Mode>(p + 1, strip.vectors);
+  const Multiply* of_pixels = multiply_table<Mode>(strip.vectors);
   Chunk chunk;
   bool first = true;
   while (chunk.run < runs) {
@@ -179,20 +178,20 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
   const Panels& panels = *strip.panels;
   constexpr int32_t kSlotBits = 8 / Slots;
   const size_t vector_bytes = panels.vector_bytes;
-  Vec acc[V];
-#pragma GCC unroll 4
-  for (int32_t v = 0; v < V; ++v) {
-    const Vec constants = Mode::load(strip.constants + v * Mode::kLanes);
-    acc[v] = Mode::kNarrow ? Mode::zero() : constants;
-    if (Mode::kNarrow) Mode::store(sums + v * Mode::kLanes, constants);
-  }
+  constexpr int32_t kChains = Slots > 1 ? 2 : 1;  // of sums: one would be slowed down by an addition's latency
+  Vec acc[V][kChains];
+  unroll<0, V>([&](auto v) {
+    Mode::store(sums + v * Mode::kLanes, Mode::load(strip.constants + v * Mode::kLanes));
+    unroll<0, kChains>([&](auto chain) { acc[v][chain] = Mode::zero(); });
+  });
   const auto flush = [&]() __attribute__((always_inline)) {
-#pragma GCC unroll 4
-    for (int32_t v = 0; v < V; ++v) {
+    unroll<0, V>([&](auto v) {
       int32_t* to = sums + v * Mode::kLanes;
-      Mode::store(to, Mode::add(Mode::load(to), Mode::widen(acc[v])));
-      acc[v] = Mode::zero();
-    }
+      unroll<0, kChains>([&](auto chain) {
+        Mode::store(to, Mode::add(Mode::load(to), Mode::widen(acc[v][chain])));
+        acc[v][chain] = Mode::zero();
+      });
+    });
   };
   const uint8_t* packed = strip.weights;
   [[maybe_unused]] int32_t left = strip.code_limit;
@@ -201,16 +200,14 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
     const uint8_t* x = window + run_offset(panels, run);
     for (int32_t block = 0; block < panels.run_blocks; ++block, x += ptrdiff_t{4} * Slots, packed += V * vector_bytes) {
       typename Mode::Packed codes[V];
-#pragma GCC unroll 4
-      for (int32_t v = 0; v < V; ++v) codes[v] = Mode::packed(packed + v * vector_bytes);
-#pragma GCC unroll 8
-      for (int32_t slot = 0; slot < Slots; ++slot) {
+      unroll<0, V>([&](auto v) { codes[v] = Mode::packed(packed + v * vector_bytes); });
+      unroll<0, Slots>([&](auto slot) {
         const Vec a = Mode::broadcast(x + ptrdiff_t{4} * slot);
-#pragma GCC unroll 4
-        for (int32_t v = 0; v < V; ++v) {
-          acc[v] = Mode::mac(acc[v], a, Mode::operand(Mode::codes(codes[v], slot * kSlotBits, unpacking)));
-        }
-      }
+        unroll<0, V>([&](auto v) {
+          Vec& sum = acc[v][slot % kChains];
+          sum = Mode::mac(sum, a, Mode::operand(Mode::codes(codes[v], slot * kSlotBits, unpacking)));
+        });
+      });
       if constexpr (Mode::kNarrow) {
         left -= Slots;
         if (left < Slots) {
@@ -220,21 +217,12 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
       }
     }
   }
-  if constexpr (Mode::kNarrow) {
-    flush();
-  } else {
-#pragma GCC unroll 4
-    for (int32_t v = 0; v < V; ++v) Mode::store(sums + v * Mode::kLanes, acc[v]);
-  }
+  flush();
 }
 
 template <class Mode, int32_t Slots>
 void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mode::Unpacking& unpacking,
                     int32_t* sums) {
-  if constexpr (Mode::kVectors >= 4) {
-    if (strip.vectors == 4) return multiply_codes<Mode, 4, Slots>(strip, window, unpacking, sums);
-    if (strip.vectors == 3) return multiply_codes<Mode, 3, Slots>(strip, window, unpacking, sums);
-  }
   if (strip.vectors == 2) return multiply_codes<Mode, 2, Slots>(strip, window, unpacking, sums);
   multiply_codes<Mode, 1, Slots>(strip, window, unpacking, sums);
 }
