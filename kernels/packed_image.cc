@@ -3,6 +3,34 @@
 #include <algorithm>
 
 namespace tidbit::kernels {
+namespace {
+
+constexpr int32_t kLeastRow = 3;  // pixels: shorter rows are no blocks of their own
+
+/// Windows along one axis.
+struct Axis {
+  int32_t size, stride, pad, taps, dilation;
+};
+
+Axis vertical(const ConvolutionShape& shape) {
+  const Window& w = shape.window;
+  return {shape.height, w.stride_height, w.pad_top, w.kernel_height, w.dilation_height};
+}
+
+Axis horizontal(const ConvolutionShape& shape) {
+  const Window& w = shape.window;
+  return {shape.width, w.stride_width, w.pad_left, w.kernel_width, w.dilation_width};
+}
+
+/// How many taps of the window at `at` lie before the image, and before its end.
+int32_t taps_below(const Axis& axis, int32_t at, int64_t position) {
+  const int64_t distance = position + axis.pad - int64_t{at} * axis.stride;
+  return static_cast<int32_t>(std::clamp<int64_t>((distance + axis.dilation - 1) / axis.dilation, 0, axis.taps));
+}
+int32_t taps_before(const Axis& axis, int32_t at) { return taps_below(axis, at, 0); }
+int32_t taps_inside(const Axis& axis, int32_t at) { return taps_below(axis, at, axis.size); }
+
+}  // namespace
 
 PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pixel_bytes, size_t read_bytes) {
   const Window& window = shape.window;
@@ -29,22 +57,30 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
   };
 }
 
-Reach reach(const ConvolutionShape& shape, int32_t y, int32_t x) noexcept {
+int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool skip_padding,
+                     PixelBlock* blocks) noexcept {
   const Window& window = shape.window;
-  Reach reach = {};
-  // Tap t reads begin + t*step of an axis of `size`.
-  const auto set = [](int64_t begin, int32_t step, int32_t taps, int32_t size, int32_t& first, int32_t& end) {
-    const int64_t below = begin < 0 ? (step - 1 - begin) / step : 0;
-    const int64_t beyond = begin < size ? (size - begin + step - 1) / step : 0;
-    end = static_cast<int32_t>(std::min<int64_t>(taps, beyond));
-    first = static_cast<int32_t>(below);
-    if (below >= end) first = end = 0;
-  };
-  set(int64_t{y} * window.stride_height - window.pad_top, window.dilation_height, window.kernel_height, shape.height,
-      reach.row_begin, reach.row_end);
-  set(int64_t{x} * window.stride_width - window.pad_left, window.dilation_width, window.kernel_width, shape.width,
-      reach.tap_begin, reach.tap_end);
-  return reach;
+  const bool by_rows = skip_padding && window.padded() && shape.out_width >= kLeastRow;
+  int32_t number = 0;
+  for (int32_t first = 0; first < count;) {
+    const int32_t y = (begin + first) / shape.out_width, x = (begin + first) % shape.out_width;
+    const int32_t end = by_rows ? std::min(count, first + shape.out_width - x) : count;
+    const int32_t row_begin = by_rows ? taps_before(vertical(shape), y) : 0;
+    const int32_t row_end = by_rows ? taps_inside(vertical(shape), y) : window.kernel_height;
+    int32_t left = end - first;
+    for (int32_t parts = (left + most - 1) / most; parts > 0; --parts) {
+      const int32_t pixels = (left + parts - 1) / parts, at = x + end - first - left;
+      blocks[number++] = {.first = end - left,
+                          .pixels = pixels,
+                          .row_begin = std::min(row_begin, row_end),
+                          .row_end = row_end,
+                          .tap_begin = by_rows ? taps_before(horizontal(shape), at) : 0,
+                          .tap_end = by_rows ? taps_inside(horizontal(shape), at + pixels - 1) : window.kernel_width};
+      left -= pixels;
+    }
+    first = end;
+  }
+  return number;
 }
 
 }  // namespace tidbit::kernels

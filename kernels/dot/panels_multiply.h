@@ -33,13 +33,10 @@ struct Segment {
   int32_t groups;
 };
 
-/// Neighbouring pixels that are multiplied together, and what they have not to: kernel rows that are padding for all of
-/// them, and groups that are padding for the first or the last one.
-struct Block {
-  int32_t first, pixels;
-  int32_t row_begin, row_end;
-  int32_t left_end;     // a run's groups that are padding for the first pixel
-  int32_t right_begin;  // and from here on, for the last
+/// A run's groups that the first pixel, and that the last pixel of the block does without.
+struct Block : PixelBlock {
+  int32_t left_end;
+  int32_t right_begin;
 };
 
 /// Sums of a block: where they start from and where they go.

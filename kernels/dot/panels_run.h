@@ -15,7 +15,6 @@ constexpr int32_t kBufferBytes = 24576;  // of unpacked weights: they stay in L1
 constexpr int32_t kChunkGroups = 4096;   // of weights that are multiplied where they are
 constexpr int32_t kMaxSegments = 64;
 constexpr int32_t kLeastNarrow = 4;  // sums of fewer would spend their time on widening
-constexpr int32_t kLeastRow = 3;     // pixels: shorter rows are no blocks of their own
 
 /// A panel and the pixels of a tile that run over it.
 struct Strip {
@@ -268,49 +267,17 @@ void set_windows(const PackedImage& image, const std::byte* packed, int32_t firs
   }
 }
 
-/// Cuts the pixels [begin, end) of the strip into blocks of about one size.
-void add_blocks(int32_t begin, int32_t end, int32_t most, const Block& like, Strip& strip) {
-  const int32_t count = (end - begin + most - 1) / most;
-  const int32_t each = (end - begin) / count, wider = (end - begin) % count;
-  for (int32_t i = 0; i < count; ++i) {
-    Block& block = strip.blocks[strip.block_count++] = like;
-    block.first = begin;
-    block.pixels = i < wider ? each + 1 : each;
-    begin += block.pixels;
-  }
-}
-
-/// Blocks of at most so many pixels, from the tile's pixel `first` on. What is padding need not be multiplied if it is
-/// stored as 0: then no block crosses rows.
+/// Blocks of at most so many pixels, from the tile's pixel `first` on. Padding that is stored as 0 is left out.
 void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& strip) {
   const Panels& panels = *strip.panels;
   const ConvolutionShape& shape = problem.shape;
-  const Block whole = {.first = 0,
-                       .pixels = 0,
-                       .row_begin = 0,
-                       .row_end = panels.image.kernel_rows,
-                       .left_end = 0,
-                       .right_begin = panels.run_groups};
-  strip.block_count = 0;
-  if (!problem.padded() || panels.padding != 0 || shape.out_width < kLeastRow) {
-    return add_blocks(0, strip.pixels, most, whole, strip);
-  }
+  PixelBlock blocks[kPanelStrip];
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, panels.padding == 0, blocks);
   const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
   const int32_t tap_groups = taps ? shape.channels / panels.group_values : 0;
-  for (int32_t begin = 0; begin < strip.pixels;) {
-    const int32_t y = (first + begin) / shape.out_width, x = (first + begin) % shape.out_width;
-    const int32_t end = smaller(strip.pixels, begin + shape.out_width - x);
-    const int32_t from = strip.block_count;
-    add_blocks(begin, end, most, whole, strip);
-    for (Block* block = strip.blocks + from; block < strip.blocks + strip.block_count; ++block) {
-      const int32_t left = x + block->first - begin;
-      const Reach of_first = reach(shape, y, left), of_last = reach(shape, y, left + block->pixels - 1);
-      block->row_begin = of_first.row_begin;
-      block->row_end = of_first.row_end;
-      block->left_end = of_first.tap_begin * tap_groups;
-      if (taps) block->right_begin = of_last.tap_end * tap_groups;
-    }
-    begin = end;
+  for (int32_t i = 0; i < strip.block_count; ++i) {
+    strip.blocks[i] = {blocks[i], blocks[i].tap_begin * tap_groups,
+                       taps ? blocks[i].tap_end * tap_groups : panels.run_groups};
   }
 }
 
