@@ -113,7 +113,10 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   panels.slots = bits == 1 ? 8 : bits == 2 ? 4 : bits <= 4 && bound_by_bytes ? 2 : 1;
   panels.slot_bits = 8 / panels.slots;
   const auto read_bytes = static_cast<size_t>(panels.slots) * 4;
-  panels.image = packed_image(shape, 1, static_cast<size_t>(shape.channels) * form.value_bytes, read_bytes);
+  size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;
+  // Pixels a multiple of 4 KiB apart would share few sets of L1.
+  if (shape.window.taps() == 1 && pixel_bytes % 1024 == 0) pixel_bytes += 64;
+  panels.image = packed_image(shape, 1, pixel_bytes, read_bytes);
   panels.group_values = 4 / form.value_bytes;
   panels.run_values = panels.image.run_taps * shape.channels;
   panels.run_groups = quotient_up(panels.run_values, panels.group_values);
