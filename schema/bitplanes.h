@@ -38,7 +38,7 @@ inline void pack_row(const uint8_t* codes, int32_t bits, size_t taps, size_t cha
 
 /// Bit i as byte i, counted from the least significant one.
 constexpr uint64_t spread_bits(uint8_t bits) {
-  const uint64_t each = (bits * 0x0101010101010101) & 0x8040201008040201;
+  const uint64_t each = (uint64_t{bits} * 0x0101010101010101) & 0x8040201008040201;
   return ((each + 0x7F7F7F7F7F7F7F7F) >> 7) & 0x0101010101010101;
 }
 
