@@ -1,5 +1,5 @@
 // The networks of `tidbit make`, narrowed, at a small resolution: every layer in integers, and equal to the evaluator.
-// ctest runs these once for each tier of the host.
+// ctest runs these at every tier of the host.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
