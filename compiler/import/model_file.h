@@ -6,6 +6,7 @@
 #include <string>
 
 #include "compiler/graph.h"
+#include "compiler/import.h"
 
 namespace tidbit::compiler {
 
@@ -14,6 +15,9 @@ onnx::ModelProto read_model_file(const std::string& path);
 
 // Types that are younger than the ONNX library this is built with; the protobuf keeps them as numbers.
 constexpr int kUint4 = 21, kInt4 = 22;
+
+/// As import_onnx, of a model in memory. Throws CompileError that does not name the file.
+Graph import_model(const onnx::ModelProto& model, const ImportOptions& options = {});
 
 /// Whether tensors of this onnx::TensorProto::DataType can be read.
 bool holds_numbers(int data_type);

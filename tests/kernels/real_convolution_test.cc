@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/real/convolution.h"
+#include "tests/support/every_isa.h"
 #include "tests/support/gemm_runner.h"
 #include "tests/support/kernel_reference.h"
 
@@ -30,26 +31,28 @@ struct RealData {
   }
 
   std::vector<double> panel() const {
-    std::vector<double> panel(static_cast<size_t>(shape.depth()) * kRealPanelChannels);
+    const auto depth = static_cast<size_t>(shape.depth());
+    std::vector<double> panel(depth * kRealPanelChannels);
     for (int32_t n = 0; n < shape.out_channels; ++n) {
-      for (int64_t k = 0; k < shape.depth(); ++k) {
-        panel[k * kRealPanelChannels + n] = double{weights[n * shape.depth() + k]};
+      for (size_t k = 0; k < depth; ++k) {
+        panel[k * kRealPanelChannels + n] = double{weights[n * depth + k]};
       }
     }
     return panel;
   }
 
-  /// Sums [pixel][out channel], in pieces of 4 pixels whose sums are further apart than the channels.
-  std::vector<double> run() const {
+  /// Sums [pixel][out channel], in pieces of 11 pixels whose sums are further apart than the channels.
+  std::vector<double> run(Isa isa) const {
+    constexpr int32_t kPiece = 11;
     const std::vector<double> packed = panel();
     const ptrdiff_t stride = shape.out_channels + 2;
     const auto pixels = static_cast<int32_t>(shape.pixels());
     std::vector<double> sums;
-    for (int32_t pixel = 0; pixel < pixels; pixel += 4) {
-      const int32_t count = std::min(4, pixels - pixel);
+    for (int32_t pixel = 0; pixel < pixels; pixel += kPiece) {
+      const int32_t count = std::min(kPiece, pixels - pixel);
       std::vector<double> piece(static_cast<size_t>((count - 1) * stride + shape.out_channels), -1);
       real_convolution(shape, in.data(), pixel_stride, packed.data(), shape.out_channels, pixel, count, piece.data(),
-                       stride);
+                       stride, isa);
       for (ptrdiff_t i = 0; i < std::ssize(piece); ++i) {
         if (i % stride < shape.out_channels) {
           sums.push_back(piece[i]);
@@ -87,8 +90,8 @@ std::vector<ConvolutionShape> shapes() {
   };
   std::vector<ConvolutionShape> shapes;
   for (const Window& window : windows) {
-    for (const int32_t channels : {1, 3, 10}) {
-      for (const int32_t out_channels : {1, 7, 8}) {
+    for (const int32_t channels : {1, 3, 10, 131}) {
+      for (const int32_t out_channels : {1, 4, 7, 8, 9, kRealPanelChannels}) {
         shapes.push_back(convolution_shape(6, 7, channels, out_channels, window));
       }
     }
@@ -96,29 +99,34 @@ std::vector<ConvolutionShape> shapes() {
   return shapes;
 }
 
-TEST(RealConvolution, IsExactOnIntegers) {
+class RealConvolution : public test::IsaTest {};
+
+TEST_P(RealConvolution, IsExactOnIntegers) {
   std::mt19937 random(9);
   for (const ConvolutionShape& shape : shapes()) {
     const RealData data(shape, shape.channels + 3,
                         [&] { return static_cast<float>(static_cast<int32_t>(random() % 2001) - 1000); });
     const auto [sums, magnitudes] = data.reference();
-    EXPECT_EQ(data.run(), std::vector<double>(sums.begin(), sums.end()));
+    EXPECT_EQ(data.run(isa()), std::vector<double>(sums.begin(), sums.end()));
   }
 }
 
-TEST(RealConvolution, RoundsNoWorseThanFloat64Sums) {
+TEST_P(RealConvolution, RoundsNoWorseThanFloat64Sums) {
   std::mt19937 random(10);
   std::uniform_real_distribution<float> real(-1, 1);
   for (const ConvolutionShape& shape : shapes()) {
     const RealData data(shape, shape.channels, [&] { return real(random); });
     const auto [sums, magnitudes] = data.reference();
-    const std::vector<double> actual = data.run();
+    const std::vector<double> actual = data.run(isa());
+    EXPECT_EQ(actual, data.run(Isa::Scalar)) << "every tier gives the same bytes";
     for (size_t i = 0; i < actual.size(); ++i) {
       const long double bound = static_cast<long double>(shape.depth()) * 0x1p-53L * magnitudes[i];
       EXPECT_LE(std::abs(actual[i] - sums[i]), bound);
     }
   }
 }
+
+TIDBIT_FOR_EVERY_ISA(RealConvolution);
 
 }  // namespace
 }  // namespace tidbit::kernels
