@@ -3,18 +3,20 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <set>
 
 namespace tidbit::compiler {
 
 int64_t elements(const Shape& shape) {
+  constexpr int64_t kMost = PTRDIFF_MAX / sizeof(double);  // of a constant's data, on this machine
   int64_t count = 1;
   bool empty = false, overflows = false;
   for (const int64_t extent : shape) {
     if (extent < 0) throw CompileError("negative extent in the shape " + to_string(shape));
     empty = empty || extent == 0;
-    overflows = overflows || (extent > 0 && count > std::numeric_limits<int64_t>::max() / extent);
+    overflows = overflows || (extent > 0 && count > kMost / extent);
     if (!overflows && extent > 0) count *= extent;
   }
   if (empty) return 0;

@@ -24,7 +24,7 @@ class CompileError : public std::runtime_error {
 
 using Shape = std::vector<int64_t>;
 
-/// Number of elements. Throws CompileError where it does not fit.
+/// Number of elements. Throws CompileError where that many numbers do not fit a machine's address space.
 int64_t elements(const Shape& shape);
 std::string to_string(const Shape& shape);
 

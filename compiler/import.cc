@@ -287,9 +287,13 @@ class Importer {
 
 }  // namespace
 
+Graph import_model(const onnx::ModelProto& model, const ImportOptions& options) {
+  return Importer(model, options).run();
+}
+
 Graph import_onnx(const std::string& path, const ImportOptions& options) {
   try {
-    return Importer(read_model_file(path), options).run();
+    return import_model(read_model_file(path), options);
   } catch (const CompileError& error) {
     std::string what = error.what();  // with names from the file, which may hold anything
     std::replace_if(

@@ -1,6 +1,10 @@
 #include "kernels/isa.h"
 
 #include <cpuinfo.h>
+#if defined(__aarch64__) || defined(__arm__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -22,9 +26,9 @@ constexpr std::string_view kNames[] = {
 #endif
 };
 
+#if defined(__x86_64__)
 Isa detect() {
   if (!cpuinfo_initialize()) return Isa::Scalar;
-#if defined(__x86_64__)
   if (!cpuinfo_has_x86_avx2() || !cpuinfo_has_x86_fma3()) return Isa::Scalar;
   if (!cpuinfo_has_x86_avx512f() || !cpuinfo_has_x86_avx512bw() || !cpuinfo_has_x86_avx512dq() ||
       !cpuinfo_has_x86_avx512vl()) {
@@ -35,13 +39,28 @@ Isa detect() {
     return Isa::Avx512;
   }
   return Isa::Avx512Vnni;
-#elif defined(__aarch64__) || defined(__arm__)
-  if (!cpuinfo_has_arm_neon()) return Isa::Scalar;
-  return cpuinfo_has_arm_neon_dot() ? Isa::NeonDot : Isa::Neon;
-#else
-  return Isa::Scalar;
-#endif
 }
+#elif defined(__aarch64__) || defined(__arm__)
+// Cpuinfo knows cores whose kernel does not tell what they have; the kernel knows cores that are younger than cpuinfo,
+// or where /proc is closed.
+#if defined(__aarch64__)
+bool kernel_names_neon(uint64_t hwcap) { return (hwcap & HWCAP_ASIMD) != 0; }
+bool kernel_names_dot(uint64_t hwcap) { return (hwcap & HWCAP_ASIMDDP) != 0; }
+#else
+bool kernel_names_neon(uint64_t hwcap) { return (hwcap & HWCAP_NEON) != 0 && (hwcap & HWCAP_VFPv4) != 0; }
+bool kernel_names_dot(uint64_t hwcap) { return (hwcap & uint64_t{1} << 24) != 0; }  // HWCAP_ASIMDDP, since Linux 6.2
+#endif
+
+Isa detect() {
+  const bool known = cpuinfo_initialize();
+  const uint64_t hwcap = getauxval(AT_HWCAP);
+  const bool neon = (known && cpuinfo_has_arm_neon() && cpuinfo_has_arm_neon_fma()) || kernel_names_neon(hwcap);
+  if (!neon) return Isa::Scalar;
+  return (known && cpuinfo_has_arm_neon_dot()) || kernel_names_dot(hwcap) ? Isa::NeonDot : Isa::Neon;
+}
+#else
+Isa detect() { return Isa::Scalar; }
+#endif
 
 Isa capped(Isa isa) {
   const char* cap = std::getenv("TIDBIT_ISA");
@@ -58,5 +77,48 @@ Isa host_isa() {
   static const Isa isa = capped(detect());
   return isa;
 }
+
+#if defined(__aarch64__) || defined(__arm__)
+namespace {
+
+bool is_in_order(cpuinfo_uarch uarch) {
+  switch (uarch) {
+    case cpuinfo_uarch_cortex_a5:
+    case cpuinfo_uarch_cortex_a7:
+    case cpuinfo_uarch_cortex_a8:
+    case cpuinfo_uarch_cortex_a32:
+    case cpuinfo_uarch_cortex_a35:
+    case cpuinfo_uarch_cortex_a53:
+    case cpuinfo_uarch_cortex_a55r0:
+    case cpuinfo_uarch_cortex_a55:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Core detect_core() {
+  constexpr std::string_view kCores[] = {"a53", "a72", "a76"};
+  if (const char* named = std::getenv("TIDBIT_CORE"); named != nullptr) {
+    const auto* core = std::ranges::find(kCores, std::string_view(named));
+    if (core != std::end(kCores)) return static_cast<Core>(core - std::begin(kCores));
+  }
+  if (cpuinfo_initialize()) {
+    bool in_order = cpuinfo_get_uarchs_count() > 0;
+    for (uint32_t i = 0; i < cpuinfo_get_uarchs_count(); ++i) {
+      in_order = in_order && is_in_order(cpuinfo_get_uarch(i)->uarch);
+    }
+    if (in_order) return Core::A53;
+  }
+  return detect() >= Isa::NeonDot ? Core::A76 : Core::A72;
+}
+
+}  // namespace
+
+Core host_core() {
+  static const Core core = detect_core();
+  return core;
+}
+#endif
 
 }  // namespace tidbit::kernels

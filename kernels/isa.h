@@ -14,7 +14,7 @@ enum class Isa : uint8_t {
   Avx512,      // F, BW, DQ, VL
   Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
 #elif defined(__aarch64__) || defined(__arm__)
-  Neon,
+  Neon,     // AArch64: all have it; ARMv7: with VFPv4
   NeonDot,  // SDOT, UDOT
 #endif
 };
@@ -24,5 +24,18 @@ std::string_view name(Isa isa);
 /// The host's tier, capped by the environment variable TIDBIT_ISA (a tier's name, as name() gives it). Detected once.
 /// An unknown name caps at scalar: a typing error must not run a tier that was meant to be kept out.
 Isa host_isa();
+
+#if defined(__aarch64__) || defined(__arm__)
+/// The kinds of ARM cores, by one of each; what is fast differs between them.
+enum class Core : uint8_t {
+  A53,  // in order: A7, A53, A55
+  A72,  // out of order, without dot product
+  A76,  // out of order, with it: Neoverse N1, ...
+};
+
+/// The host's, which is that of its fastest cores; or what the environment variable TIDBIT_CORE names: a53, a72 or a76.
+/// Detected once.
+Core host_core();
+#endif
 
 }  // namespace tidbit::kernels

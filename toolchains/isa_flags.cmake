@@ -1,16 +1,27 @@
 # tidbit_isa_flags(SOURCES...): the flags of a kernel file follow from its suffix, the tier it is for (kernels/isa.h).
 #
+# TIDBIT_ARCHITECTURE is what the compiler builds for: x86_64, aarch64, arm (32 bits) or empty. CMake's own
+# CMAKE_SYSTEM_PROCESSOR is the kernel's, and 32-bit Raspberry Pi OS runs on a 64-bit kernel.
+include(CheckCXXSourceCompiles)
+set(TIDBIT_ARCHITECTURE "")
+foreach(architecture x86_64 aarch64 arm)
+  check_cxx_source_compiles("#ifndef __${architecture}__\n#error\n#endif\nint main() {}" TIDBIT_BUILDS_FOR_${architecture})
+  if(TIDBIT_BUILDS_FOR_${architecture})
+    set(TIDBIT_ARCHITECTURE ${architecture})
+  endif()
+endforeach()
+
 # ISA files share no symbol with others (tests/kernels/isa_symbols.sh), so they do without exceptions too: a call out of
 # a noexcept function would need the shared handler.
 set(tidbit_isa_flags_scalar -fno-exceptions)
 set(tidbit_isa_flags_avx2 -fno-exceptions -mavx2 -mfma)
 set(tidbit_isa_flags_avx512 ${tidbit_isa_flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 set(tidbit_isa_flags_avx512vnni ${tidbit_isa_flags_avx512} -mavx512vnni -mavx512vbmi -mavx512vpopcntdq -mavx512bitalg)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
+if(TIDBIT_ARCHITECTURE STREQUAL "aarch64")
   set(tidbit_isa_flags_neon -fno-exceptions)
   set(tidbit_isa_flags_neondot -fno-exceptions -march=armv8.2-a+dotprod)
 else()
-  set(tidbit_isa_flags_neon -fno-exceptions -mfpu=neon)
+  set(tidbit_isa_flags_neon -fno-exceptions -march=armv7-a -mfpu=neon-vfpv4)
 endif()
 
 function(tidbit_isa_flags)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that Tidbit needs, those that are missing only.
 #   tools/install_dependencies.sh          to build and test
-#   tools/install_dependencies.sh checks   also what .ci/run needs: clang, clang-format, clang-tidy
+#   tools/install_dependencies.sh arm      also what a cross build for ARM needs: compilers, qemu, llvm-mca
+#   tools/install_dependencies.sh checks   also what .ci/run needs: all of that, clang, clang-format, clang-tidy
 set -euo pipefail
 
 packages=(
@@ -13,10 +14,17 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   libdnnl-dev libxnnpack-dev                # what the benchmarks compare with
 )
+arm_packages=(
+  g++-aarch64-linux-gnu g++-arm-linux-gnueabihf
+  debian-archive-keyring                    # tools/make_sysroot.sh
+  qemu-user                                 # runs the tests
+  llvm-19                                   # bench/arm_model
+)
 case "${1:-}" in
   "") ;;
-  checks) packages+=(clang clang-format clang-tidy) ;;
-  *) echo "install_dependencies.sh: unknown argument '$1': give none, or 'checks'" >&2; exit 2 ;;
+  arm) packages+=("${arm_packages[@]}") ;;
+  checks) packages+=("${arm_packages[@]}" clang clang-format clang-tidy) ;;
+  *) echo "install_dependencies.sh: unknown argument '$1': give none, 'arm' or 'checks'" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get dpkg-query >/dev/null; then

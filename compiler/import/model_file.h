@@ -6,11 +6,15 @@
 #include <string>
 
 #include "compiler/graph.h"
+#include "compiler/import.h"
 
 namespace tidbit::compiler {
 
 /// Throws CompileError that does not name the file.
 onnx::ModelProto read_model_file(const std::string& path);
+
+/// As import_onnx, of a model in memory. Throws CompileError that does not name the file.
+Graph import_model(const onnx::ModelProto& model, const ImportOptions& options = {});
 
 /// Whether tensors of this onnx::TensorProto::DataType can be read.
 bool holds_numbers(int data_type);

@@ -15,6 +15,8 @@ std::span<const std::span<const GemmKernel>> tiers() {
 #if defined(__x86_64__)
     kAvx2,
     kAvx512Vnni,
+#elif defined(__aarch64__) || defined(__arm__)
+    kNeon,
 #endif
   };
   return all;

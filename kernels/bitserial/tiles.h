@@ -25,7 +25,7 @@ __attribute__((always_inline)) inline void unroll(const Body& body) {
 /// where it runs out of registers, parks them in vector registers: addresses then wait in the queue of vector
 /// instructions.
 template <class T>
-__attribute__((always_inline)) inline void reread(const T*& pointer) {
+__attribute__((always_inline)) inline void reread(T*& pointer) {
   asm("" : "+r"(pointer));
 }
 

@@ -8,6 +8,8 @@ namespace {
 
 struct Half {
   using Vector = __m128i;
+  static constexpr bool kAddsPairs = true;
+  static constexpr int64_t kMostNarrowCode = 255;
   static bool few(int32_t) { return false; }
   static const Tier& below() { return kScalar; }
 
@@ -49,6 +51,8 @@ constexpr Tier kHalf = {Forms<Half>::weight_bytes, Forms<Half>::pack_weights, Fo
 
 struct Avx2 {
   using Vector = __m256i;
+  static constexpr bool kAddsPairs = true;
+  static constexpr int64_t kMostNarrowCode = 255;
   static bool few(int32_t channels) { return channels <= 16; }
   static const Tier& below() { return kHalf; }
 

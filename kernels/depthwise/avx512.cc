@@ -13,6 +13,8 @@ namespace {
 
 struct Avx512 {
   using Vector = __m512i;
+  static constexpr bool kAddsPairs = true;
+  static constexpr int64_t kMostNarrowCode = 255;
   static bool few(int32_t channels) { return channels <= 32 || (channels > 64 && channels <= 96); }  // measured
   static const Tier& below() { return kAvx2; }
 

@@ -10,6 +10,8 @@ const depthwise_tiers::Tier& tier(Isa isa) {
 #if defined(__x86_64__)
   static constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512};  // in the order of Isa
   return *kTiers[static_cast<size_t>(isa)];
+#elif defined(__aarch64__) || defined(__arm__)
+  return isa == Isa::Scalar ? kScalar : kNeon;
 #else
   static_cast<void>(isa);
   return kScalar;

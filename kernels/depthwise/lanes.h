@@ -5,14 +5,16 @@
 // on the grid they take u = 0, and the constant is summed over those inside by the same loop, with u = 1 for them. All
 // is arithmetic modulo 2^32, which is exact because the result fits int32.
 //
-// Narrow: v_w are int8 and sums of u*v_w over all taps fit int16 (most grids of few bits): PMADDUBSW, a vector's bytes
-// of channels at a time. Wide: v_w are int16: PMADDWD, half as many. Anything else is for the scalar tier.
+// Narrow: v_w are int8 and sums of u*v_w over all taps fit int16 (most grids of few bits): PMADDUBSW or SMLAL, a
+// vector's bytes of channels at a time. Wide: v_w are int16: PMADDWD or SMLAL, half as many. Anything else is for the
+// scalar tier.
 //
 // Packed weights: a block for each kChannels channels: int32 constants [channel] (base * sum v_w), then for each pair
-// of taps two vectors, as unpack-low and unpack-high interleave the channels of two taps.
+// of taps two vectors: those of either tap, or, where products are added in pairs (V::kAddsPairs), as unpack-low and
+// unpack-high interleave the channels of the two.
 //
 // `V` holds a tier's vectors and operations, in an anonymous namespace, and so all that is instantiated here is local
-// to its file.
+// to its file. Narrow codes are up to V::kMostNarrowCode.
 #pragma once
 
 #include <cstddef>
@@ -39,19 +41,25 @@ struct Vectors {
     return static_cast<uint64_t>((channels + kChannels - 1) / kChannels) * block_bytes((taps + 1) / 2);
   }
 
-  static void pack(const DepthwiseProblem& problem, int32_t taps, const uint8_t* codes, std::byte* packed) {
+  /// Where in the two vectors of a pair the weight of a tap (0 or 1) and a channel of the block is.
+  static constexpr int32_t place(int32_t tap, int32_t channel) {
+    if (!V::kAddsPairs) return tap * kChannels + channel;
     constexpr int32_t kLane = 16 / sizeof(Weight);  // unpacking works in lanes of 16 bytes
+    const int32_t in_lane = channel % kLane, high = in_lane >= kLane / 2;
+    return high * kChannels + (channel - in_lane) + 2 * (in_lane - high * kLane / 2) + tap;
+  }
+
+  static void pack(const DepthwiseProblem& problem, int32_t taps, const uint8_t* codes, std::byte* packed) {
     const int32_t channels = problem.shape.channels, pairs = (taps + 1) / 2;
     std::memset(packed, 0, static_cast<size_t>(weight_bytes(channels, taps)));
     for (int32_t c = 0; c < channels; ++c) {
       std::byte* block = packed + c / kChannels * block_bytes(pairs);
-      const int32_t at = c % kChannels, in_lane = at % kLane, high = in_lane >= kLane / 2;
-      const int32_t place = high * kChannels + (at - in_lane) + 2 * (in_lane - high * kLane / 2);
+      const int32_t at = c % kChannels;
       uint32_t sum = 0;
       for (int32_t tap = 0; tap < taps; ++tap) {
         const auto weight =
             static_cast<Weight>(problem.weights.step * codes[ptrdiff_t{tap} * channels + c] + problem.weights.base);
-        const size_t element = static_cast<size_t>(tap / 2) * 2 * kChannels + place + tap % 2;
+        const size_t element = static_cast<size_t>(tap / 2) * 2 * kChannels + place(tap % 2, at);
         std::memcpy(block + kChannels * sizeof(int32_t) + element * sizeof(Weight), &weight, sizeof(weight));
         sum += static_cast<uint32_t>(weight);
       }
@@ -66,7 +74,11 @@ struct Vectors {
 
   /// Adds u*v_w of a pair of taps, whose codes are at x0 and x1.
   static Sums add_pair(Sums sums, const uint8_t* x0, const uint8_t* x1, Vector low_weights, Vector high_weights) {
-    if constexpr (kWide) {
+    if constexpr (!V::kAddsPairs) {
+      V::template add_products<Weight>(sums.low, sums.high, x0, low_weights);
+      V::template add_products<Weight>(sums.low, sums.high, x1, high_weights);
+      return sums;
+    } else if constexpr (kWide) {
       const Vector a = V::load_words(x0), b = V::load_words(x1);
       return {V::add32(sums.low, V::multiply_words(V::low_words(a, b), low_weights)),
               V::add32(sums.high, V::multiply_words(V::high_words(a, b), high_weights))};
@@ -350,7 +362,8 @@ struct Forms {
     const int64_t magnitude = -lowest > highest ? -lowest : highest;
     const int64_t most_code = (1 << problem.activations.bits) - 1;
     const int32_t channels = problem.shape.channels;
-    if (lowest >= INT8_MIN && highest <= INT8_MAX && magnitude * most_code * taps <= INT16_MAX) {
+    if (lowest >= INT8_MIN && highest <= INT8_MAX && most_code <= V::kMostNarrowCode &&
+        magnitude * most_code * taps <= INT16_MAX) {
       return V::few(channels) ? Form::Below : Form::Narrow;
     }
     if (lowest < INT16_MIN || highest > INT16_MAX) return Form::Below;

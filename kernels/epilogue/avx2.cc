@@ -11,6 +11,8 @@ namespace {
 constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
 struct Avx2 {
+  static constexpr bool kReals = true;
+
   struct Ints {
     __m256i low, high;
   };

@@ -32,19 +32,22 @@ struct Tier {
     const Vector even = _mm256_sub_epi16(all, _mm256_slli_epi16(odd, 8));
     const __m128i parts[] = {_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1),
                              _mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1)};
-    const __m256i scales = _mm256_set1_epi32(static_cast<int32_t>(scale));
+    __m256i terms[4];
+    for (int32_t i = 0; i < 4; ++i) terms[i] = _mm256_cvtepu16_epi32(parts[i]);
+    if (scale != 1) {
+      const __m256i scales = _mm256_set1_epi32(static_cast<int32_t>(scale));
+      for (__m256i& term : terms) term = _mm256_mullo_epi32(term, scales);
+    }
     const __m256i numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     for (int32_t i = 0; i < 4; ++i) {
       const int32_t left = channels - i * 8;
-      if (left <= 0) return;
-      const __m256i scaled = _mm256_mullo_epi32(_mm256_cvtepu16_epi32(parts[i]), scales);
       if (left >= 8) {
         const __m256i from = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(base + i * 8));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i * 8), _mm256_add_epi32(scaled, from));
-      } else {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i * 8), _mm256_add_epi32(terms[i], from));
+      } else if (left > 0) {
         const __m256i lanes = _mm256_cmpgt_epi32(_mm256_set1_epi32(left), numbers);
         const __m256i from = _mm256_maskload_epi32(base + i * 8, lanes);
-        _mm256_maskstore_epi32(sums + i * 8, lanes, _mm256_add_epi32(scaled, from));
+        _mm256_maskstore_epi32(sums + i * 8, lanes, _mm256_add_epi32(terms[i], from));
       }
     }
   }
@@ -124,6 +127,7 @@ constexpr GemmKernel kTable[] = {{
     .pack_weights = Tiles<Tier>::pack_weights,
     .pack_image = Tiles<Tier>::pack_image,
     .run = Tiles<Tier>::run,
+    .operator_channels = 128,
 }};
 
 }  // namespace

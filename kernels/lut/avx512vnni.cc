@@ -38,17 +38,23 @@ struct Tier {
     const Vector even = _mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8));
     const __m256i parts[] = {_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1),
                              _mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1)};
-    const __m512i scales = _mm512_set1_epi32(static_cast<int32_t>(scale));
+    __m512i terms[4];
+    for (int32_t i = 0; i < 4; ++i) terms[i] = _mm512_cvtepu16_epi32(parts[i]);
+    if (scale != 1) {
+      const __m512i scales = _mm512_set1_epi32(static_cast<int32_t>(scale));
+      for (__m512i& term : terms) term = _mm512_mullo_epi32(term, scales);
+    }
+    if (channels >= 64) {
+      for (int32_t i = 0; i < 4; ++i) {
+        _mm512_storeu_si512(sums + i * 16, _mm512_add_epi32(terms[i], _mm512_loadu_si512(base + i * 16)));
+      }
+      return;
+    }
     for (int32_t i = 0; i < 4; ++i) {
       const int32_t left = channels - i * 16;
       const auto lanes = static_cast<__mmask16>(left >= 16 ? 0xffff : left > 0 ? (1 << left) - 1 : 0);
-      const __m512i scaled = _mm512_mullo_epi32(_mm512_cvtepu16_epi32(parts[i]), scales);
-      const __m512i total = _mm512_add_epi32(scaled, _mm512_maskz_loadu_epi32(lanes, base + i * 16));
-      if (left >= 16) {
-        _mm512_storeu_si512(sums + i * 16, total);
-      } else {
-        _mm512_mask_storeu_epi32(sums + i * 16, lanes, total);
-      }
+      const __m512i total = _mm512_add_epi32(terms[i], _mm512_maskz_loadu_epi32(lanes, base + i * 16));
+      _mm512_mask_storeu_epi32(sums + i * 16, lanes, total);
     }
   }
 
@@ -113,6 +119,7 @@ constexpr GemmKernel kTable[] = {{
     .pack_weights = Tiles<Tier>::pack_weights,
     .pack_image = Tiles<Tier>::pack_image,
     .run = Tiles<Tier>::run,
+    .operator_channels = 128,
 }};
 
 }  // namespace

@@ -23,6 +23,8 @@ extern const std::span<const GemmKernel> kScalar;
 #if defined(__x86_64__)
 extern const std::span<const GemmKernel> kAvx2;
 extern const std::span<const GemmKernel> kAvx512Vnni;
+#elif defined(__aarch64__) || defined(__arm__)
+extern const std::span<const GemmKernel> kNeon;
 #endif
 
 /// The tiers built for this architecture.

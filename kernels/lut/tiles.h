@@ -6,9 +6,20 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/inner_loop.h"
 #include "kernels/lut/family.h"
 
 namespace tidbit::kernels::lut {
+
+/// Keeps the compiler from computing a vector again, or in another order.
+template <class Vector>
+[[gnu::always_inline]] inline void keep(Vector& vector) {
+#if defined(__x86_64__)
+  asm("" : "+v"(vector));
+#else
+  asm("" : "+w"(vector));
+#endif
+}
 
 /// A block of a tile: up to P pixels by V panels of one vector each.
 template <int32_t P>
@@ -41,11 +52,12 @@ struct Tiles {
   [[gnu::always_inline]] static void look_up(Vector (&bytes)[P][V], const uint8_t* tables,
                                              const uint8_t* const (&windows)[P], size_t at, const std::byte* weights,
                                              size_t panel_bytes) {
+    TIDBIT_INNER_LOOP("lut", P, V, kSteps * kForm.tile);
     Vector indices[kSteps][V];
     for (int32_t k = 0; k < kSteps; ++k) {
       for (int32_t v = 0; v < V; ++v) {
         indices[k][v] = Tier::load(weights + k * kForm.tile + v * panel_bytes);
-        asm("" : "+v"(indices[k][v]));  // g++ would load it for each pixel again
+        keep(indices[k][v]);  // g++ would load it for each pixel again
       }
     }
     for (int32_t p = 0; p < P; ++p) {
@@ -80,8 +92,10 @@ struct Tiles {
 
     /// To the tile's sums, on top of the corrections or of what is there.
     [[gnu::always_inline]] void store(const Block<P>& block, bool first) const {
+#pragma GCC unroll 8  // or the arrays would live in memory
       for (int32_t p = 0; p < P; ++p) {
         if (p >= block.pixels) break;
+#pragma GCC unroll 4
         for (int32_t v = 0; v < V; ++v) {
           int32_t* sums = block.sums + p * block.sums_stride + v * kForm.tile;
           const auto* corrections = reinterpret_cast<const int32_t*>(block.panel + v * block.layout->panel_bytes);
@@ -174,10 +188,11 @@ struct Tiles {
         const ptrdiff_t count = byte_groups < left ? byte_groups : left;
         left -= count;
         for (const uint8_t* end = at + count; at != end; ++at, weights += kForm.tile) {
+          TIDBIT_INNER_LOOP("lut_neighbours", P, 1, kTaps * kForm.tile);
           Vector indices[kTaps];
           for (int32_t tap = 0; tap < kTaps; ++tap) {
             indices[tap] = Tier::load(weights + tap * tap_bytes);
-            asm("" : "+v"(indices[tap]));
+            keep(indices[tap]);
           }
           Vector shared[P + kTaps - 1];
           for (int32_t tap = 0; tap < kTaps - 1; ++tap) {
@@ -189,7 +204,7 @@ struct Tiles {
             shared[newest] = Tier::template table<kEntries>(tables + at[newest * groups] * kEntries);
             for (int32_t tap = 0; tap < kTaps; ++tap) {
               bytes[p][0] = Tier::add8(bytes[p][0], Tier::lookup(shared[p + tap], indices[tap]));
-              asm("" : "+v"(bytes[p][0]));  // g++ would add in another order, and copy registers
+              keep(bytes[p][0]);  // g++ would add in another order, and copy registers
             }
           }
         }
@@ -254,7 +269,8 @@ struct Tiles {
     for (; panels - panel >= 2; panel += 2) {
       run_panels<kEntries, Tier::kVectors / 2, 2>(tile, layout, panel * kForm.tile);
     }
-    if (panel < panels) run_panels<kEntries, Tier::kVectors, 1>(tile, layout, panel * kForm.tile);
+    constexpr int32_t kAlone = Tier::kVectors < 8 ? Tier::kVectors : 8;  // more would leave no registers for tables
+    if (panel < panels) run_panels<kEntries, kAlone, 1>(tile, layout, panel * kForm.tile);
   }
 
   static void run(const GemmTile& tile) noexcept {

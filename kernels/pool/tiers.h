@@ -19,6 +19,8 @@ extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
+#elif defined(__aarch64__) || defined(__arm__)
+extern const Tier kNeon;
 #endif
 
 }  // namespace tidbit::kernels::pool_tiers

@@ -37,7 +37,7 @@ const std::vector<Confined> kConfined = {
     {"cpuinfo.h", {"kernels/isa.cc"}},
     {"pthreadpool.h", {"runtime/threads.cc"}},
     {"xnnpack.h", {"runtime/xnnpack.cc", "bench/"}},
-    {"onnx/", {"compiler/import/"}},
+    {"onnx/", {"compiler/import/", "tools/make/"}},
     {"google/protobuf/", {"compiler/import/"}},
     {"CLI/", {"tools/"}},
     {"nlohmann/", {"tools/"}},

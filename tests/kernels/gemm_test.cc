@@ -255,9 +255,9 @@ TEST_P(GemmTest, PackingInPieces) {
     const PackedGemm whole(kernel(), data);
     PackedBuffer weights(kernel().packed_sizes(problem).weights), image(kernel().packed_sizes(problem).image);
     for (int32_t row = 2 * tile; row >= 0; row -= tile) {
-      const std::vector<uint8_t> rows(
-          data.weight_codes.begin() + row * problem.shape.depth(),
-          data.weight_codes.begin() + std::min(row + tile, out_channels) * problem.shape.depth());
+      const auto depth = static_cast<ptrdiff_t>(problem.shape.depth());
+      const std::vector<uint8_t> rows(data.weight_codes.begin() + row * depth,
+                                      data.weight_codes.begin() + std::min(row + tile, out_channels) * depth);
       kernel().pack_weights(problem, rows.data(), row, std::min(tile, out_channels - row), weights.data());
     }
     for (int32_t row = problem.shape.covered_height(); row > 0; --row) {

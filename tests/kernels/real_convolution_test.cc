@@ -31,10 +31,11 @@ struct RealData {
   }
 
   std::vector<double> panel() const {
-    std::vector<double> panel(static_cast<size_t>(shape.depth()) * kRealPanelChannels);
+    const auto depth = static_cast<size_t>(shape.depth());
+    std::vector<double> panel(depth * kRealPanelChannels);
     for (int32_t n = 0; n < shape.out_channels; ++n) {
-      for (int64_t k = 0; k < shape.depth(); ++k) {
-        panel[k * kRealPanelChannels + n] = double{weights[n * shape.depth() + k]};
+      for (size_t k = 0; k < depth; ++k) {
+        panel[k * kRealPanelChannels + n] = double{weights[n * depth + k]};
       }
     }
     return panel;

@@ -33,7 +33,7 @@ inline std::string quoted(const std::string& argument) {
 /// Runs `tidbit` with these arguments.
 inline Finished tidbit(const std::vector<std::string>& arguments) {
   const Scratch scratch;
-  std::string line = quoted(TIDBIT_COMMAND);
+  std::string line = TIDBIT_COMMAND;
   for (const std::string& argument : arguments) line.append(" ").append(quoted(argument));
   line.append(" </dev/null >").append(quoted(scratch / "out")).append(" 2>").append(quoted(scratch / "err"));
   const int status = std::system(line.c_str());

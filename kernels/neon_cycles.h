@@ -1,0 +1,21 @@
+// What NEON instructions take: the costs of the NEON tiers are made of these, so the choice between families follows
+// the core.
+#pragma once
+
+#include "kernels/isa.h"
+
+namespace tidbit::kernels {
+
+/// Cycles from one to the next of independent 128-bit instructions.
+struct NeonCycles {
+  double simple;     // AND, CNT, ADD, UADALP
+  double lookup;     // TBL of 16 entries
+  double multiply;   // SMLAL: 8 products
+  double dot;        // SDOT: 16 products
+  double broadcast;  // of a word from memory to all lanes
+};
+
+/// By the scheduling models of LLVM 19: cortex-a53, cortex-a72, neoverse-n1.
+NeonCycles neon_cycles(Core core);
+
+}  // namespace tidbit::kernels
