@@ -1,15 +1,18 @@
 // The loops over panels, for the files of SIMD tiers alone: all of it in an anonymous namespace, so that no tier shares
 // code with another. A Mode is what a tier multiplies with:
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
-//   kValueBytes                      of a and b (dot/panels.h)
+//   kValueBytes, Value               of a and b (dot/panels.h); a's type
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
 //   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
+//   multiply<P, V>                   what a block does, where the loop below is not it, up to `limit(problem)` sums
 //   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/dot/panels.h"
 
@@ -22,7 +25,10 @@ constexpr int32_t kMaxSegments = 64;
 constexpr int32_t kLeastNarrow = 4;  // sums of fewer would spend their time on widening
 
 template <class Mode>
-constexpr PanelForm kForm = {.lanes = Mode::kLanes, .vectors = Mode::kVectors, .value_bytes = Mode::kValueBytes};
+constexpr PanelForm kForm = {.lanes = Mode::kLanes,
+                             .vectors = Mode::kVectors,
+                             .value_bytes = Mode::kValueBytes,
+                             .signed_activations = std::is_same_v<typename Mode::Value, int8_t>};
 
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 
@@ -112,19 +118,27 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
 
 using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, Sums, int32_t);
 
-/// [pixels - 1]
-template <class Mode, int32_t V, int32_t... P>
-struct MultiplyTable {
-  static constexpr Multiply kEntries[] = {multiply<Mode, P + 1, V>...};
+template <class Mode>
+concept OwnLoop = requires {
+  Mode::template multiply<1, 1>;
 };
+
+template <class Mode, int32_t P, int32_t V>
+constexpr Multiply multiply_block() {
+  if constexpr (OwnLoop<Mode>) {
+    return Mode::template multiply<P, V>;
+  } else {
+    return multiply<Mode, P, V>;
+  }
+}
 
 template <class Mode, int32_t V>
 Multiply multiply_of(int32_t pixels) {
-  if constexpr (Mode::kPixels == 6) {
-    return MultiplyTable<Mode, V, 0, 1, 2, 3, 4, 5>::kEntries[pixels - 1];
-  } else {
-    return MultiplyTable<Mode, V, 0, 1, 2, 3, 4, 5, 6, 7>::kEntries[pixels - 1];
+  return [pixels]<int32_t... P>(std::integer_sequence<int32_t, P...>) {
+    static constexpr Multiply kEntries[] = {multiply_block<Mode, P + 1, V>()...};
+    return kEntries[pixels - 1];
   }
+  (std::make_integer_sequence<int32_t, Mode::kPixels>());
 }
 
 template <class Mode>
@@ -156,12 +170,8 @@ uint32_t window_sum(const Panels& panels, const uint8_t* window) {
   for (int32_t row = 0; row < panels.image.kernel_rows; ++row) {
     for (int32_t run = 0; run < panels.image.row_runs; ++run) {
       const uint8_t* x = window + row * panels.image.kernel_row_step + run * panels.image.run_step;
-      if constexpr (Mode::kValueBytes == 1) {
-        for (int32_t i = 0; i < panels.run_values; ++i) sum += x[i];
-      } else {
-        const auto* values = reinterpret_cast<const int16_t*>(x);
-        for (int32_t i = 0; i < panels.run_values; ++i) sum += static_cast<uint32_t>(int32_t{values[i]});
-      }
+      const auto* values = reinterpret_cast<const typename Mode::Value*>(x);
+      for (int32_t i = 0; i < panels.run_values; ++i) sum += static_cast<uint32_t>(int32_t{values[i]});
     }
   }
   return sum;
@@ -409,7 +419,11 @@ void run_panels(const GemmTile& tile) noexcept {
   Strip strip;
   strip.panels = &panels;
   strip.sums_stride = tile.sums_stride;
-  strip.limit = Mode::kNarrow ? fitting_int16(problem, false) : 0;
+  if constexpr (OwnLoop<Mode>) {
+    strip.limit = Mode::limit(problem);
+  } else {
+    strip.limit = Mode::kNarrow ? fitting_int16(problem, false) : 0;
+  }
   strip.code_limit = Mode::kNarrow ? fitting_int16(problem, true) : 0;
   for (int32_t first = 0; first < tile.pixel_count; first += kPanelStrip) {
     strip.pixels = smaller(kPanelStrip, tile.pixel_count - first);
