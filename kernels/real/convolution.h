@@ -22,4 +22,10 @@ void real_convolution(const ConvolutionShape&, const float* in, ptrdiff_t pixel_
                       int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
                       ptrdiff_t sums_stride, Isa isa = host_isa()) noexcept;
 
+/// The same of a depthwise layer, for up to kRealPanelChannels channels of it: each has a filter of its own. `in`
+/// begins with the first of these channels; panel: [tap][kRealPanelChannels] float64.
+void real_depthwise(const ConvolutionShape&, const float* in, ptrdiff_t pixel_stride, const double* panel,
+                    int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
+                    ptrdiff_t sums_stride, Isa isa = host_isa()) noexcept;
+
 }  // namespace tidbit::kernels

@@ -1,4 +1,5 @@
-// Convolution of reals on vectors, for the ISA files: output channels are lanes, a block of pixels shares the weights.
+// Convolution of reals on vectors, for the ISA files: output channels are lanes. A block of pixels shares the weights,
+// but in depthwise layers.
 //
 // A tap outside the image reads zeros: adding 0*w changes no sum of finite weights.
 //
@@ -87,6 +88,13 @@ struct RealConvolution {
     }
   }
 
+  template <int Vectors>
+  static void store(const typename V::Vector (&sums)[Vectors], int32_t channel_count, double* out) {
+    double lanes[kRealPanelChannels];
+    for (int v = 0; v < Vectors; ++v) V::store(lanes + v * V::kLanes, sums[v]);
+    for (int32_t c = 0; c < channel_count; ++c) out[c] = lanes[c];
+  }
+
   template <int Pixels, int Vectors>
   static void block(const Operands& o, int32_t pixel, double* out) {
     const Windows<Pixels> windows(o.shape, pixel);
@@ -109,11 +117,34 @@ struct RealConvolution {
         w += ptrdiff_t{channels} * kRealPanelChannels;
       }
     }
-    for (int p = 0; p < Pixels; ++p, out += o.sums_stride) {
-      double lanes[kRealPanelChannels];
-      for (int v = 0; v < Vectors; ++v) V::store(lanes + v * V::kLanes, sums[p][v]);
-      for (int32_t c = 0; c < o.channel_count; ++c) out[c] = lanes[c];
+    for (int p = 0; p < Pixels; ++p, out += o.sums_stride) store(sums[p], o.channel_count, out);
+  }
+
+  /// The channels of a tap, in `padded` where there are too few to be read as vectors.
+  static const float* channels_of(const Operands& o, const float* x, float (&padded)[kRealPanelChannels]) {
+    if (o.channel_count == kRealPanelChannels) return x;
+    for (int32_t c = 0; c < o.channel_count; ++c) padded[c] = x[c];
+    return padded;
+  }
+
+  static void depthwise_pixel(const Operands& o, int32_t pixel, double* out) {
+    const Windows<1> windows(o.shape, pixel);
+    float padded[kRealPanelChannels] = {};
+    typename V::Vector sums[kAllVectors];
+    for (int v = 0; v < kAllVectors; ++v) sums[v] = V::zero();
+    const double* w = o.panel;
+    for (int32_t tap_y = 0; tap_y < o.shape.window.kernel_height; ++tap_y) {
+      for (int32_t tap_x = 0; tap_x < o.shape.window.kernel_width; ++tap_x, w += kRealPanelChannels) {
+        const float* at[1];
+        if (!windows.at(o, tap_y, tap_x, at)) continue;
+        const float* const x = channels_of(o, at[0], padded);
+#pragma GCC unroll 4
+        for (int v = 0; v < kAllVectors; ++v) {
+          sums[v] = V::add(sums[v], V::multiply(V::widen(x + v * V::kLanes), V::load(w + v * V::kLanes)));
+        }
+      }
     }
+    store(sums, o.channel_count, out);
   }
 
   template <int Vectors>
@@ -131,6 +162,13 @@ struct RealConvolution {
     const Operands operands{shape, in, pixel_stride, panel, channel_count, sums_stride};
     if (channel_count <= V::kLanes) return blocks<1>(operands, pixel_begin, pixel_count, sums);
     blocks<kAllVectors>(operands, pixel_begin, pixel_count, sums);
+  }
+
+  static void run_depthwise(const ConvolutionShape& shape, const float* in, ptrdiff_t pixel_stride, const double* panel,
+                            int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
+                            ptrdiff_t sums_stride) noexcept {
+    const Operands operands{shape, in, pixel_stride, panel, channel_count, sums_stride};
+    for (int32_t p = 0; p < pixel_count; ++p) depthwise_pixel(operands, pixel_begin + p, sums + p * sums_stride);
   }
 };
 

@@ -68,20 +68,24 @@ class RealConvolution final : public Op {
   void run(const Frame& frame) const noexcept override {
     const Geometry geometry = geometry_.of_batch(frame.batch);
     const kernels::ConvolutionShape shape = geometry.group_shape();
-    const auto panels = static_cast<size_t>((shape.out_channels + kPanel - 1) / kPanel);
+    const bool depthwise = shape.channels == 1 && shape.out_channels == 1;  // one group of all channels, then
+    const int32_t groups = depthwise ? 1 : geometry.groups;
+    const int32_t out_channels = geometry.shape.out_channels / groups;
+    const auto panels = static_cast<size_t>((out_channels + kPanel - 1) / kPanel);
     const auto pixels = static_cast<int32_t>(shape.pixels());
     const auto parts = static_cast<size_t>((int64_t{pixels} + kThreadPixels - 1) / kThreadPixels);
     const ScratchLayout layout = scratch_layout();
-    frame.threads.parallel_for(parts * panels * static_cast<size_t>(geometry.groups), [&](size_t i, size_t thread) {
+    frame.threads.parallel_for(parts * panels * static_cast<size_t>(groups), [&](size_t i, size_t thread) {
       const auto group = static_cast<int32_t>(i / parts / panels);
       const auto first = static_cast<int32_t>(i / parts % panels) * kPanel;
       const auto begin = static_cast<int32_t>(i % parts) * kThreadPixels;
-      const int32_t channels = std::min(kPanel, shape.out_channels - first);
+      const int32_t channels = std::min(kPanel, out_channels - first);
       std::byte* const scratch = frame.scratch + thread * layout.bytes;
       auto* const panel = reinterpret_cast<double*>(scratch);
-      const auto row = static_cast<size_t>(group) * shape.out_channels + first;
+      const auto row = static_cast<size_t>(group) * out_channels + first;
       fill_panel(row, channels, panel, reinterpret_cast<uint8_t*>(scratch + layout.codes));
-      const Slice slice{group,
+      const Slice slice{depthwise ? kernels::real_depthwise : kernels::real_convolution,
+                        depthwise ? first : group * shape.channels,
                         static_cast<int32_t>(row),
                         channels,
                         begin,
@@ -100,8 +104,9 @@ class RealConvolution final : public Op {
 
   /// What one thread computes at a time: a panel of channels of some pixels of each image.
   struct Slice {
-    int32_t group;
-    int32_t channel, channels;
+    decltype(&kernels::real_convolution) kernel;
+    int32_t in_channel;         // the first that it reads
+    int32_t channel, channels;  // that it writes
     int32_t pixel, pixels;
     const double* panel;
     double* sums;
@@ -158,12 +163,11 @@ class RealConvolution final : public Op {
 
   void convolve(const Frame& frame, const Geometry& geometry, const kernels::ConvolutionShape& shape, int32_t image,
                 const Slice& slice) const noexcept {
-    const float* const in =
-        frame.tensor<const float>(input_) + image * geometry.in_elements() + int64_t{slice.group} * shape.channels;
+    const float* const in = frame.tensor<const float>(input_) + image * geometry.in_elements() + slice.in_channel;
     for (int32_t done = 0; done < slice.pixels; done += std::min(kTilePixels, slice.pixels - done)) {
       const int32_t begin = slice.pixel + done, count = std::min(kTilePixels, slice.pixels - done);
-      kernels::real_convolution(shape, in, geometry.shape.channels, slice.panel, slice.channels, begin, count,
-                                slice.sums, kPanel);
+      slice.kernel(shape, in, geometry.shape.channels, slice.panel, slice.channels, begin, count, slice.sums, kPanel,
+                   kernels::host_isa());
       epilogues_.apply(frame, SumBlock<double>{.sums = slice.sums,
                                                .stride = kPanel,
                                                .pixel = image * shape.pixels() + begin,
