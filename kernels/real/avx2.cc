@@ -13,14 +13,14 @@ struct Avx2 {
 
   static __m256d zero() { return _mm256_setzero_pd(); }
   static __m256d load(const double* p) { return _mm256_loadu_pd(p); }
-  static __m256d broadcast(const float* p) { return _mm256_cvtps_pd(_mm_broadcast_ss(p)); }
-  static __m256d multiply(__m256d a, __m256d b) { return _mm256_mul_pd(a, b); }
-  static __m256d add(__m256d a, __m256d b) { return _mm256_add_pd(a, b); }
+  static __m256d broadcast(double x) { return _mm256_set1_pd(x); }
+  static __m256d widen(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+  static __m256d multiply_add(__m256d a, __m256d b, __m256d sum) { return _mm256_fmadd_pd(a, b, sum); }
   static void store(double* p, __m256d v) { _mm256_storeu_pd(p, v); }
 };
 
 }  // namespace
 
-constinit const Tier kAvx2 = {RealConvolution<Avx2>::run};
+constinit const Tier kAvx2 = {RealConvolution<Avx2>::run, RealConvolution<Avx2>::run_depthwise};
 
 }  // namespace tidbit::kernels::real_tiers

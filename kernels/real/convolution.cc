@@ -24,4 +24,10 @@ void real_convolution(const ConvolutionShape& shape, const float* in, ptrdiff_t 
   tier(isa).convolution(shape, in, pixel_stride, panel, channel_count, pixel_begin, pixel_count, sums, sums_stride);
 }
 
+void real_depthwise(const ConvolutionShape& shape, const float* in, ptrdiff_t pixel_stride, const double* panel,
+                    int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
+                    ptrdiff_t sums_stride, Isa isa) noexcept {
+  tier(isa).depthwise(shape, in, pixel_stride, panel, channel_count, pixel_begin, pixel_count, sums, sums_stride);
+}
+
 }  // namespace tidbit::kernels

@@ -23,8 +23,22 @@ void convolution(const ConvolutionShape& shape, const float* in, ptrdiff_t pixel
   }
 }
 
+void depthwise(const ConvolutionShape& shape, const float* in, ptrdiff_t pixel_stride, const double* panel,
+               int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
+               ptrdiff_t sums_stride) noexcept {
+  for (int32_t p = 0; p < pixel_count; ++p, sums += sums_stride) {
+    double totals[kRealPanelChannels] = {};
+    for_each_tap(shape, pixel_begin + p, [&](int32_t tap, ptrdiff_t pixel) {
+      const float* x = in + pixel * pixel_stride;
+      const double* w = panel + ptrdiff_t{tap} * kRealPanelChannels;
+      for (int32_t c = 0; c < channel_count; ++c) totals[c] += static_cast<double>(x[c]) * w[c];
+    });
+    for (int32_t c = 0; c < channel_count; ++c) sums[c] = totals[c];
+  }
+}
+
 }  // namespace
 
-constinit const Tier kScalar = {convolution};
+constinit const Tier kScalar = {convolution, depthwise};
 
 }  // namespace tidbit::kernels::real_tiers

@@ -5,10 +5,13 @@
 
 namespace tidbit::kernels::real_tiers {
 
+using Run = void(const ConvolutionShape&, const float* in, ptrdiff_t pixel_stride, const double* panel,
+                 int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
+                 ptrdiff_t sums_stride) noexcept;
+
 struct Tier {
-  void (*convolution)(const ConvolutionShape&, const float* in, ptrdiff_t pixel_stride, const double* panel,
-                      int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
-                      ptrdiff_t sums_stride) noexcept;
+  Run* convolution;
+  Run* depthwise;
 };
 
 // One table a tier, each defined by the file of its name.

@@ -81,15 +81,18 @@ struct RealData {
   }
 };
 
-std::vector<ConvolutionShape> shapes() {
-  const Window windows[] = {
+std::vector<Window> windows() {
+  return {
       {},
       kWindow3x3,
       {.kernel_height = 2, .kernel_width = 3, .stride_height = 2, .stride_width = 3, .pad_left = 2, .pad_bottom = 1},
       {.kernel_height = 3, .kernel_width = 2, .dilation_height = 2, .dilation_width = 3, .pad_top = 3},
   };
+}
+
+std::vector<ConvolutionShape> shapes() {
   std::vector<ConvolutionShape> shapes;
-  for (const Window& window : windows) {
+  for (const Window& window : windows()) {
     for (const int32_t channels : {1, 3, 10, 131}) {
       for (const int32_t out_channels : {1, 4, 7, 8, 9, kRealPanelChannels}) {
         shapes.push_back(convolution_shape(6, 7, channels, out_channels, window));
@@ -122,6 +125,33 @@ TEST_P(RealConvolution, RoundsNoWorseThanFloat64Sums) {
     for (size_t i = 0; i < actual.size(); ++i) {
       const long double bound = static_cast<long double>(shape.depth()) * 0x1p-53L * magnitudes[i];
       EXPECT_LE(std::abs(actual[i] - sums[i]), bound);
+    }
+  }
+}
+
+/// A depthwise layer is a convolution whose panel has zeros but where input and output channel are the same.
+TEST_P(RealConvolution, OfDepthwiseLayersIsTheSameOnADiagonal) {
+  std::mt19937 random(11);
+  std::uniform_real_distribution<float> real(-1, 1);
+  for (const Window& window : windows()) {
+    for (const int32_t channels : {1, 3, 8, 13, kRealPanelChannels}) {
+      const ConvolutionShape shape = convolution_shape(6, 7, channels, channels, window);
+      const RealData data(shape, channels + 2, [&] { return real(random); });
+      const auto taps = static_cast<size_t>(window.taps()), count = static_cast<size_t>(channels);
+      std::vector<double> panel(taps * kRealPanelChannels), diagonal(panel.size() * count);
+      for (size_t tap = 0; tap < taps; ++tap) {
+        for (size_t c = 0; c < count; ++c) {
+          panel[tap * kRealPanelChannels + c] = data.weights[tap * count + c];
+          diagonal[(tap * count + c) * kRealPanelChannels + c] = panel[tap * kRealPanelChannels + c];
+        }
+      }
+      const auto pixels = static_cast<int32_t>(shape.pixels());
+      std::vector<double> actual(static_cast<size_t>(pixels) * count), expected(actual.size());
+      real_convolution(shape, data.in.data(), data.pixel_stride, diagonal.data(), channels, 0, pixels, expected.data(),
+                       channels, Isa::Scalar);
+      real_depthwise(shape, data.in.data(), data.pixel_stride, panel.data(), channels, 0, pixels, actual.data(),
+                     channels, isa());
+      EXPECT_EQ(actual, expected);
     }
   }
 }
