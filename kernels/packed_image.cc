@@ -57,10 +57,10 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
   };
 }
 
-int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool skip_padding,
+int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool by_rows,
                      PixelBlock* blocks) noexcept {
   const Window& window = shape.window;
-  const bool by_rows = skip_padding && window.padded() && shape.out_width >= kLeastRow;
+  if (shape.out_width < kLeastRow) by_rows = false;
   int32_t number = 0;
   for (int32_t first = 0; first < count;) {
     const int32_t y = (begin + first) / shape.out_width, x = (begin + first) % shape.out_width;

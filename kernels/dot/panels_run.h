@@ -272,7 +272,8 @@ void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& 
   const Panels& panels = *strip.panels;
   const ConvolutionShape& shape = problem.shape;
   PixelBlock blocks[kPanelStrip];
-  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, panels.padding == 0, blocks);
+  const bool skips = problem.padded() && panels.padding == 0;
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, blocks);
   const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
   const int32_t tap_groups = taps ? shape.channels / panels.group_values : 0;
   for (int32_t i = 0; i < strip.block_count; ++i) {

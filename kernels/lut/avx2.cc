@@ -24,6 +24,11 @@ struct Tier {
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector lookup(Vector table, Vector indices) { return _mm256_shuffle_epi8(table, indices); }
   static Vector add8(Vector a, Vector b) { return _mm256_add_epi8(a, b); }
+  static void add_lookups(Vector& a, Vector table_a, Vector indices_a, Vector& b, Vector table_b, Vector indices_b) {
+    a = add8(a, lookup(table_a, indices_a));
+    b = add8(b, lookup(table_b, indices_b));
+    asm("" : "+x"(a), "+x"(b));  // g++ would add in another order, and copy registers
+  }
   static Vector add16(Vector a, Vector b) { return _mm256_add_epi16(a, b); }
   // A multiply: shuffles and shifts share their ports.
   static Vector odd(Vector bytes) { return _mm256_maddubs_epi16(bytes, _mm256_set1_epi16(0x100)); }

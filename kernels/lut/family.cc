@@ -66,7 +66,8 @@ Layout layout(const GemmProblem& problem, const Form& form) noexcept {
   layout.image = packed_image(shape, 1, static_cast<size_t>(layout.groups), 1);
   layout.entries = form.weight_bits <= 4 ? 16 : 64;
   layout.table_bytes = std::max<size_t>(64, layout.entries << layout.activation_bits);
-  layout.head_bytes = form.tile * sizeof(uint32_t);
+  const int32_t rows = problem.padded() ? shape.window.kernel_height : 0;
+  layout.head_bytes = form.tile * (1 + rows) * sizeof(uint32_t);
   layout.panel_bytes = layout.head_bytes + static_cast<size_t>(shape.window.taps()) * layout.groups * form.tile;
   layout.weight_bytes = layout.table_bytes + (shape.out_channels + form.tile - 1) / form.tile * layout.panel_bytes;
 
@@ -74,7 +75,7 @@ Layout layout(const GemmProblem& problem, const Form& form) noexcept {
   layout.activation_filler = filler_of(problem.activations);
   layout.highest = highest_entry(problem, layout.group);
   layout.scale = static_cast<uint32_t>(Weights(problem.weights).unit * problem.activations.step);
-  const int32_t fillers = shape.window.taps() * (layout.groups * layout.group - shape.channels);
+  const int32_t fillers = layout.groups * layout.group - shape.channels;
   const int64_t product =
       int64_t{problem.weights.value(layout.weight_filler)} * problem.activations.value(layout.activation_filler);
   layout.correction = 0 - static_cast<uint32_t>(fillers) * static_cast<uint32_t>(product);

@@ -38,7 +38,8 @@ struct Form {
 };
 
 /// Packed image: one line a row, G index bytes a pixel.
-/// Packed weights: the tables, then a panel for each `tile` channels: corrections, then index bytes [run][byte][lane].
+/// Packed weights: the tables, then a panel for each `tile` channels: corrections [channel], in padded layers the part
+/// [kernel row][channel] that each row has in them, then index bytes [run][byte][lane].
 struct Layout {
   PackedImage image;
   int32_t group;            // g
@@ -53,7 +54,7 @@ struct Layout {
   uint8_t weight_filler, activation_filler;  // the codes of slots past the last channel, and of padding
   int64_t highest;                           // of all entries
   uint32_t scale;
-  uint32_t correction;  // of every channel, besides what its weights leave to it
+  uint32_t correction;  // of every tap of a channel, besides what its weights leave to it
 };
 
 Layout layout(const GemmProblem&, const Form&) noexcept;
