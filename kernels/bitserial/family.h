@@ -94,6 +94,7 @@ struct Cycles {
   double window;      // for summing a run of a plane of a window
   double pack_pixel;  // for packing a plane of a pixel
   double pack_byte;   // for each byte of it, besides
+  bool skips_rows = false, skips_taps = false;  // that are padding
 };
 
 /// Neighbouring pixels of a row to pack.

@@ -12,7 +12,7 @@ namespace {
 struct Tier {
   static constexpr Form kForm = {.tile = 32, .weight_bits = 4, .activation_bits = 8, .least_group = 2, .split = true};
   static constexpr int32_t kVectors = 8, kPanels = 4;
-  static constexpr Cycles kCycles = {.index = 0.65, .alone = 1, .widen = 2, .panel = 12, .pack = 10};
+  static constexpr Cycles kCycles = {.index = 0.65, .alone = 1, .widen = 2, .panel = 12, .pack = 10, .row = 0.72};
 
   using Vector = __m256i;
 

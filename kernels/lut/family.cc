@@ -85,12 +85,17 @@ Layout layout(const GemmProblem& problem, const Form& form) noexcept {
 double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) noexcept {
   const ConvolutionShape& shape = problem.shape;
   const Layout sizes = layout(problem, form);
-  const double indices = static_cast<double>(shape.window.taps()) * sizes.groups;
-  const double widenings = indices * static_cast<double>(sizes.highest) / kHighestEntry;
+  const bool shared = cycles.row > 0 && sizes.image.run_taps == kSharingTaps && shape.window.stride_width == 1 &&
+                      shape.out_width >= kLeastRow && kHighestEntry / sizes.highest >= kSharingTaps;
+  const double share = shared ? inside_share(shape).rows : 1;
+  const double indices = share * shape.window.taps() * sizes.groups;
+  // Where taps share tables a byte holds whole kernel rows.
+  const auto byte_sums = static_cast<int32_t>(kHighestEntry / sizes.highest);
+  const double widenings = indices / (shared ? byte_sums / kSharingTaps * kSharingTaps : byte_sums);
   const int32_t panels = (shape.out_channels + form.tile - 1) / form.tile;
-  const bool shared = sizes.image.run_taps == 3 && shape.window.stride_width == 1;
+  const double index = shared ? cycles.row : cycles.index;
   const double last = panels % 2 != 0 && !shared ? cycles.alone - cycles.index : 0;
-  const double panel = cycles.panel + cycles.index * indices + cycles.widen * widenings;
+  const double panel = cycles.panel + index * indices + cycles.widen * widenings;
   const double pixel = cycles.pack * (1 + shape.channels / 64.0);
   return static_cast<double>(shape.pixels()) * (panels * panel + last * indices) +
          static_cast<double>(shape.covered_height()) * shape.covered_width() * pixel;

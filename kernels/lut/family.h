@@ -61,12 +61,16 @@ Layout layout(const GemmProblem&, const Form&) noexcept;
 
 /// What a tier's loops take, in cycles.
 struct Cycles {
-  double index;  // for each index byte of a window and each panel
-  double alone;  // the same for a panel that is the last of an odd number, where no taps share tables
-  double widen;  // for each time that the byte sums of a panel and pixel are widened
-  double panel;  // for each panel and pixel, besides
-  double pack;   // for packing a pixel, and 64 of its codes
+  double index;    // for each index byte of a window and each panel
+  double alone;    // the same for a panel that is the last of an odd number
+  double widen;    // for each time that the byte sums of a panel and pixel are widened
+  double panel;    // for each panel and pixel, besides
+  double pack;     // for packing a pixel, and 64 of its codes
+  double row = 0;  // for each index byte and panel where taps share tables row by row; 0: they do not
 };
+
+constexpr int32_t kSharingTaps = 3;  // of a kernel row, next to each other
+constexpr int32_t kLeastRow = 4;     // pixels: in shorter rows they share few
 
 /// Packs the indices of `count` pixels, G bytes each.
 using PackPixels = void(const Layout&, int32_t bits, int32_t channels, const uint8_t* codes, ptrdiff_t pixel_stride,

@@ -156,11 +156,10 @@ struct Tiles {
     }
   }
 
-  static constexpr int32_t kTaps = 3;
+  static constexpr int32_t kTaps = kSharingTaps;
 
   /// Whether neighbours in a row of the output share the tables of their kTaps taps.
   static bool neighbours_share(const Layout& layout) {
-    constexpr int32_t kLeastRow = 4;  // pixels: in shorter rows they share few
     const PackedImage& image = layout.image;
     return image.run_taps == kTaps && image.out_pixel_step == image.pixel_bytes && image.out_width >= kLeastRow &&
            255 / layout.highest >= kTaps;
