@@ -37,12 +37,12 @@ struct Tier {
   static constexpr Cycles kCycles = {.word = 0.85,
                                      .lone_word = 1.4,
                                      .pair = 1.5,
-                                     .vector = 9,
+                                     .vector = 5,
                                      .window = 6,
                                      .pack_pixel = 10,
-                                     .pack_byte = 0.12,
-                                     .skips_rows = true,
-                                     .skips_taps = false};
+                                     .pack_byte = 0.2,
+                                     .panel = 10,
+                                     .skips_rows = true};
 
   /// Adds the bytes to the sums and clears them.
   template <int32_t P, int32_t V>

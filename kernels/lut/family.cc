@@ -96,8 +96,9 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const double index = shared ? cycles.row : cycles.index;
   const double last = panels % 2 != 0 && !shared ? cycles.alone - cycles.index : 0;
   const double panel = cycles.panel + index * indices + cycles.widen * widenings;
-  const double pixel = cycles.pack * (1 + shape.channels / 64.0);
-  return static_cast<double>(shape.pixels()) * (panels * panel + last * indices) +
+  const double pixel = cycles.pack * sizes.group * (1 + sizes.groups / 64.0);
+  const double pixels = static_cast<double>((shape.pixels() + cycles.pixels - 1) / cycles.pixels) * cycles.pixels;
+  return pixels * (panels * panel + last * indices) +
          static_cast<double>(shape.covered_height()) * shape.covered_width() * pixel;
 }
 

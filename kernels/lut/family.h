@@ -61,12 +61,13 @@ Layout layout(const GemmProblem&, const Form&) noexcept;
 
 /// What a tier's loops take, in cycles.
 struct Cycles {
-  double index;    // for each index byte of a window and each panel
-  double alone;    // the same for a panel that is the last of an odd number
-  double widen;    // for each time that the byte sums of a panel and pixel are widened
-  double panel;    // for each panel and pixel, besides
-  double pack;     // for packing a pixel, and 64 of its codes
-  double row = 0;  // for each index byte and panel where taps share tables row by row; 0: they do not
+  double index;        // for each index byte of a window and each panel
+  double alone;        // the same for a panel that is the last of an odd number
+  double widen;        // for each time that the byte sums of a panel and pixel are widened
+  double panel;        // for each panel and pixel, besides
+  double pack;         // for packing a code of 64 groups' indices of a pixel, or of less
+  double row = 0;      // for each index byte and panel where taps share tables row by row; 0: they do not
+  int32_t pixels = 1;  // of a block: fewer take as long
 };
 
 constexpr int32_t kSharingTaps = 3;  // of a kernel row, next to each other
