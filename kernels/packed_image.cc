@@ -30,6 +30,19 @@ int32_t taps_below(const Axis& axis, int32_t at, int64_t position) {
 int32_t taps_before(const Axis& axis, int32_t at) { return taps_below(axis, at, 0); }
 int32_t taps_inside(const Axis& axis, int32_t at) { return taps_below(axis, at, axis.size); }
 
+/// The share of the taps of `count` windows that lie inside.
+double share_inside(const Axis& axis, int32_t count) {
+  int64_t inside = 0;
+  for (int64_t tap = 0; tap < axis.taps; ++tap) {
+    const int64_t before = axis.pad - tap * axis.dilation;  // window w reads w*stride - before
+    const int64_t begin = std::clamp<int64_t>((before + axis.stride - 1) / axis.stride, 0, count);
+    const int64_t past = before + axis.size;
+    const int64_t end = past <= 0 ? 0 : std::clamp<int64_t>((past + axis.stride - 1) / axis.stride, 0, count);
+    inside += std::max<int64_t>(0, end - begin);
+  }
+  return static_cast<double>(inside) / static_cast<double>(int64_t{axis.taps} * count);
+}
+
 }  // namespace
 
 PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pixel_bytes, size_t read_bytes) {
@@ -57,10 +70,10 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
   };
 }
 
-int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool skip_padding,
+int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool by_rows,
                      PixelBlock* blocks) noexcept {
   const Window& window = shape.window;
-  const bool by_rows = skip_padding && window.padded() && shape.out_width >= kLeastRow;
+  if (shape.out_width < kLeastRow) by_rows = false;
   int32_t number = 0;
   for (int32_t first = 0; first < count;) {
     const int32_t y = (begin + first) / shape.out_width, x = (begin + first) % shape.out_width;
@@ -81,6 +94,11 @@ int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count
     first = end;
   }
   return number;
+}
+
+InsideShare inside_share(const ConvolutionShape& shape) noexcept {
+  if (!shape.window.padded()) return {1, 1};
+  return {share_inside(vertical(shape), shape.out_height), share_inside(horizontal(shape), shape.out_width)};
 }
 
 }  // namespace tidbit::kernels

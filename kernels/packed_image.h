@@ -44,10 +44,17 @@ struct PixelBlock {
 };
 
 /// Cuts the output pixels [begin, begin + count) into blocks of about one size, at most `most`, whose `first` counts
-/// from `begin`; returns how many blocks. With `skip_padding`, which is for layouts that store padding as zeros, no
-/// block crosses rows (unless these are short); without, windows are whole.
-int32_t pixel_blocks(const ConvolutionShape&, int32_t begin, int32_t count, int32_t most, bool skip_padding,
+/// from `begin`; returns how many blocks. With `by_rows` no block crosses rows (unless these are short), else windows
+/// are whole.
+int32_t pixel_blocks(const ConvolutionShape&, int32_t begin, int32_t count, int32_t most, bool by_rows,
                      PixelBlock* blocks) noexcept;
+
+/// How much of all windows is not padding: the share of kernel rows, and of their taps.
+struct InsideShare {
+  double rows, taps;
+};
+
+InsideShare inside_share(const ConvolutionShape&) noexcept;
 
 /// Packs rows of the covered image (GemmKernel::pack_image): calls pack_pixel(codes, packed) for each pixel, where
 /// codes are the pixel's or null for padding, and packed is its place in the row's first line.

@@ -193,7 +193,7 @@ struct Tiles {
     chunk.layout = &layout;
     chunk.pairs = pairs;
     chunk.pair_count = plane_pairs(layout, pairs);
-    const bool padding_is_zero = tile.problem->activations.zero_code() == 0;
+    const bool skips = tile.problem->padded() && tile.problem->activations.zero_code() == 0;
     const bool words = image.row_runs == 1 && image.pixel_bytes % kForm.word_bytes == 0;
     chunk.tap_bytes = words ? image.pixel_bytes : 0;
     int32_t row = tile.pixel_begin / image.out_width, column = tile.pixel_begin % image.out_width;
@@ -205,7 +205,7 @@ struct Tiles {
         if (++column == image.out_width) column = 0, ++row;
       }
       chunk.block_count = pixel_blocks(tile.problem->shape, tile.pixel_begin + chunk.begin, chunk.count, Tier::kPixels,
-                                       padding_is_zero, chunk.blocks);
+                                       skips, chunk.blocks);
       sum_windows(chunk);
       run_chunk(chunk);
     }

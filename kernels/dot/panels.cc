@@ -156,10 +156,13 @@ double cost(const GemmProblem& problem, const PanelForm& form, const PanelCycles
   const auto pixels = static_cast<double>(problem.shape.pixels());
   const double vectors = quotient_up(problem.shape.out_channels, form.lanes);
   const double groups = static_cast<double>(sizes.run_groups) * sizes.image.kernel_rows * sizes.image.row_runs;
+  const InsideShare inside = sizes.padding == 0 ? inside_share(problem.shape) : InsideShare{1, 1};
+  const bool skips_taps = sizes.image.row_runs == 1 && problem.shape.channels % sizes.group_values == 0;
+  const double share = inside.rows * (skips_taps ? inside.taps : 1);
   const bool direct = problem.shape.pixels() <= kDirectPixels;
   const double unpackings = direct ? pixels * cycles.direct : std::ceil(pixels / kPanelStrip) * cycles.unpack;
   const double unpacking = packs_values(sizes, form) ? 0 : vectors * groups * unpackings;
-  const double multiplying = pixels * vectors * (groups * cycles.group + cycles.sums);
+  const double multiplying = pixels * vectors * (groups * share * cycles.group + cycles.sums);
   const double reading = static_cast<double>(sizes.weight_bytes) * cycles.byte;
   return std::max(multiplying + unpacking, reading) + static_cast<double>(sizes.image.bytes) * cycles.pack;
 }

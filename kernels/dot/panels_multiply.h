@@ -61,7 +61,8 @@ template <int32_t kBegin, int32_t kEnd, class Body>
 }
 
 /// Adds the products of a chunk's segments for P pixels and V vectors of channels. `limit`: how many narrow sums fit.
-template <class Mode, int32_t P, int32_t V>
+/// kEdge: the first pixel or the last one does without some groups.
+template <class Mode, bool kEdge, int32_t P, int32_t V>
 void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
               const Block& block, Sums sums, [[maybe_unused]] int32_t limit) {
   using Vec = typename Mode::Vec;
@@ -125,6 +126,10 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
     if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
     const uint8_t* w = weights + segment->weights;
     ptrdiff_t at = segment->x;
+    if constexpr (!kEdge) {
+      add_flushing(kFirst, kEnd, at, w, segment->groups);
+      continue;
+    }
     const int32_t before = smaller(larger(block.left_end - segment->begin, 0), segment->groups);
     const int32_t inside = smaller(larger(block.right_begin - segment->begin, before), segment->groups);
     if constexpr (P == 1) {
@@ -156,30 +161,31 @@ concept OwnLoop = requires {
   Mode::template multiply<1, 1>;
 };
 
-template <class Mode, int32_t P, int32_t V>
+/// A mode's own loop multiplies the padding too, which is stored as 0.
+template <class Mode, bool kEdge, int32_t P, int32_t V>
 constexpr Multiply multiply_block() {
   if constexpr (OwnLoop<Mode>) {
     return Mode::template multiply<P, V>;
   } else {
-    return multiply<Mode, P, V>;
+    return multiply<Mode, kEdge, P, V>;
   }
 }
 
 /// [pixels - 1]
-template <class Mode, int32_t V, class Pixels = std::make_integer_sequence<int32_t, Mode::kPixels>>
+template <class Mode, bool kEdge, int32_t V, class Pixels = std::make_integer_sequence<int32_t, Mode::kPixels>>
 struct MultiplyTable;
-template <class Mode, int32_t V, int32_t... P>
-struct MultiplyTable<Mode, V, std::integer_sequence<int32_t, P...>> {
-  static constexpr Multiply kEntries[] = {multiply_block<Mode, P + 1, V>()...};
+template <class Mode, bool kEdge, int32_t V, int32_t... P>
+struct MultiplyTable<Mode, kEdge, V, std::integer_sequence<int32_t, P...>> {
+  static constexpr Multiply kEntries[] = {multiply_block<Mode, kEdge, P + 1, V>()...};
 };
 
-template <class Mode>
+template <class Mode, bool kEdge>
 const Multiply* multiply_table(int32_t vectors) {
   if constexpr (Mode::kVectors >= 4) {
-    if (vectors == 4) return MultiplyTable<Mode, 4>::kEntries;
-    if (vectors == 3) return MultiplyTable<Mode, 3>::kEntries;
+    if (vectors == 4) return MultiplyTable<Mode, kEdge, 4>::kEntries;
+    if (vectors == 3) return MultiplyTable<Mode, kEdge, 3>::kEntries;
   }
-  return vectors == 2 ? MultiplyTable<Mode, 2>::kEntries : MultiplyTable<Mode, 1>::kEntries;
+  return vectors == 2 ? MultiplyTable<Mode, kEdge, 2>::kEntries : MultiplyTable<Mode, kEdge, 1>::kEntries;
 }
 
 }  // namespace

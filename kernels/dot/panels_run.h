@@ -129,7 +129,8 @@ template <class Mode>
 void multiply_strip(const Strip& strip, const typename Mode::Unpacking& unpacking, int32_t* sums, ptrdiff_t stride) {
   alignas(64) uint8_t buffer[kBufferBytes];
   const int32_t runs = strip.panels->image.kernel_rows * strip.panels->image.row_runs;
-  const Multiply* of_pixels = multiply_table<Mode>(strip.vectors);
+  const Multiply* const inside = multiply_table<Mode, false>(strip.vectors);
+  const Multiply* const at_edge = multiply_table<Mode, true>(strip.vectors);
   Chunk chunk;
   bool first = true;
   while (chunk.run < runs) {
@@ -137,8 +138,9 @@ void multiply_strip(const Strip& strip, const typename Mode::Unpacking& unpackin
     for (const Block* block = strip.blocks; block < strip.blocks + strip.block_count; ++block) {
       int32_t* to = sums + block->first * stride;
       const Sums of_block = {first ? strip.constants : to, first ? 0 : stride, to, stride};
-      of_pixels[block->pixels - 1](chunk.segments, chunk.count, weights, strip.windows + block->first, *block, of_block,
-                                   strip.limit);
+      const bool edge = block->left_end > 0 || block->right_begin < strip.panels->run_groups;
+      (edge ? at_edge : inside)[block->pixels - 1](chunk.segments, chunk.count, weights, strip.windows + block->first,
+                                                   *block, of_block, strip.limit);
     }
     first = false;
   }
@@ -272,7 +274,8 @@ void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& 
   const Panels& panels = *strip.panels;
   const ConvolutionShape& shape = problem.shape;
   PixelBlock blocks[kPanelStrip];
-  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, panels.padding == 0, blocks);
+  const bool skips = problem.padded() && panels.padding == 0;
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, blocks);
   const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
   const int32_t tap_groups = taps ? shape.channels / panels.group_values : 0;
   for (int32_t i = 0; i < strip.block_count; ++i) {
