@@ -9,7 +9,7 @@
 #include "kernels/dot/modes.h"
 #include "kernels/dot/panels_run.h"
 #include "kernels/inner_loop.h"
-#include "kernels/neon.h"
+#include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::dot {
 namespace {
@@ -21,12 +21,6 @@ template <int32_t N, int32_t kFirst = 0, class Body>
     body(std::integral_constant<int32_t, kFirst>{});
     unroll<N, kFirst + 1>(body);
   }
-}
-
-/// Keeps g++ from loading from the pointer before the vector is there, and running out of registers.
-template <class Vector>
-[[gnu::always_inline]] inline void load_after(const uint8_t*& pointer, Vector& vector) {
-  asm("" : "+r"(pointer), "+w"(vector));
 }
 
 int8x16_t load_weights(const uint8_t* b) { return vreinterpretq_s8_u8(vld1q_u8(b)); }
