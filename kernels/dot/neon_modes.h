@@ -52,6 +52,7 @@ template <class Products, int32_t P, int32_t V>
 struct SignedBytes : Bytes<NeonRegister> {
   using Value = int8_t;
   static constexpr int32_t kPixels = P, kVectors = V;
+  static constexpr int32_t kImageBits = 0;  // a vector holds few channels: unpacking would take too much of the time
   static constexpr bool kNarrow = false;
 
   static int32_t limit(const GemmProblem& problem) { return Products::limit(problem); }
