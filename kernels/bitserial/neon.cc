@@ -1,9 +1,7 @@
-// Bit-serial with CNT: counts stay in bytes for as long as these cannot overflow.
+// Bit-serial with CNT. Counts are kept in bytes as long as these cannot overflow.
 //
-// Pairs of planes are counted in the order of falling exponents, and sums are doubled whenever the exponent falls and
-// negated whenever the sign changes: sum 2^e * count_e by Horner's rule.
-#include "kernels/neon.h"
-
+// Pairs of planes are counted in the order of falling exponents; sums are doubled when the exponent falls and negated
+// when the sign changes: sum +-2^e * count by Horner's rule.
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -12,6 +10,7 @@
 #include "kernels/bitserial/tiles.h"
 #include "kernels/inner_loop.h"
 #include "kernels/neon_cycles.h"
+#include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::bitserial {
 namespace {
@@ -21,33 +20,23 @@ struct Tier {
   static constexpr int32_t kPixels = kNeonRegisters / 8, kVectors = 4;
   static constexpr int32_t kWords = 31;  // until a byte, which grows by up to 8 a word, may overflow
 
-  /// sums = sums * (doubled ? 2 : 1) + the bytes of each lane; clears the bytes.
+  /// sums = factor * sums + the bytes of each lane.
   template <int32_t P, int32_t V>
-  [[gnu::always_inline]] static void flush(uint8x16_t (&bytes)[P][V], uint32_t* sums) {
-    unroll<P>([&](auto p) {
-      unroll<V>([&](auto v) {
-        uint32_t* sum = sums + (p * V + v) * 4;
-        vst1q_u32(sum, vpadalq_u16(vld1q_u32(sum), vpaddlq_u8(bytes[p][v])));
-        bytes[p][v] = vdupq_n_u8(0);
-      });
+  [[gnu::always_inline]] static void flush(const uint8x16_t (&bytes)[P][V], uint32_t factor, uint32_t* sums) {
+    unroll<P * V>([&](auto i) __attribute__((always_inline)) {
+      const uint32x4_t sum = vmulq_n_u32(vld1q_u32(sums + i * 4), factor);
+      vst1q_u32(sums + i * 4, vpadalq_u16(sum, vpaddlq_u8(bytes[i / V][i % V])));
     });
-  }
-
-  template <int32_t kCount>
-  static void double_sums(uint32_t* sums) {
-    for (int32_t i = 0; i < kCount; i += 4) vst1q_u32(sums + i, vshlq_n_u32(vld1q_u32(sums + i), 1));
-  }
-
-  template <int32_t kCount>
-  static void negate_sums(uint32_t* sums) {
-    for (int32_t i = 0; i < kCount; i += 4) vst1q_u32(sums + i, vsubq_u32(vdupq_n_u32(0), vld1q_u32(sums + i)));
   }
 
   /// Counts a word for P pixels and V vectors. Two pixels at a time, so that an in-order core need not wait for
   /// results.
   template <int32_t P, int32_t V>
-  [[gnu::always_inline]] static void count(uint8x16_t (&bytes)[P][V], const uint8x16_t (&panel)[V],
+  [[gnu::always_inline]] static void count(uint8x16_t (&bytes)[P][V], const std::byte* weights,
                                            const std::byte* const (&windows)[P], size_t at) {
+    TIDBIT_INNER_LOOP("bitserial", P, V, 128);
+    uint8x16_t panel[V];
+    unroll<V>([&](auto v) { panel[v] = load_bytes(weights + v * 16); });
     constexpr int32_t kTogether = P % 2 == 0 ? 2 : 1;
     unroll<P / kTogether>([&](auto pair) {
       uint8x16_t both[kTogether][V];
@@ -70,59 +59,41 @@ struct Tier {
     const size_t word_step = block.word_step;
     const std::byte* windows[P];
     unroll<P>([&](auto p) { windows[p] = block.windows[p]; });
-    uint8x16_t bytes[P][V];
-    unroll<P>([&](auto p) { unroll<V>([&](auto v) { bytes[p][v] = vdupq_n_u8(0); }); });
     uint32_t storage[P * V * 4] = {};
     uint32_t* sums = storage;
-    reread(sums);  // in memory: the registers are the bytes'
-    const Block* source = &block;
-    int32_t exponent = block.pairs->exponent, room = kWords;
-    bool negative = block.pairs->negative;
-    int32_t i = 0;
-    do {
-      reread(source);
-      const PlanePair& pair = source->pairs[i];
-      if (pair.exponent != exponent || pair.negative != negative) {
-        flush(bytes, sums);
-        room = kWords;
-        if (pair.exponent != exponent) double_sums<P * V * 4>(sums);
-        if (pair.negative != negative) negate_sums<P * V * 4>(sums);
-        exponent = pair.exponent;
-        negative = pair.negative;
+    const PlanePair* before = block.pairs;
+    for (const PlanePair* pair = block.pairs; pair < block.pairs + block.pair_count; ++pair) {
+      uint32_t pair_factor = uint32_t{1} << (before->exponent - pair->exponent);
+      if (before->negative != pair->negative) pair_factor = 0 - pair_factor;
+      before = pair;
+      const std::byte* weights = block.weights + pair->weights * block.plane_step;
+      size_t row = pair->activations * block.line_bytes, at = row;
+      int32_t rows_left = block.kernel_rows, runs_left = block.row_runs, left = block.words;
+      while (rows_left > 0) {
+        uint8x16_t bytes[P][V];
+        unroll<P * V>([&](auto i) __attribute__((always_inline)) { bytes[i / V][i % V] = vdupq_n_u8(0); });
+        for (int32_t room = kWords; room > 0 && rows_left > 0;) {
+          const int32_t words = left < room ? left : room;
+          left -= words;
+          room -= words;
+          for (const size_t end = at + static_cast<size_t>(words) * kForm.word_bytes; at != end;
+               at += kForm.word_bytes, weights += word_step) {
+            count(bytes, weights, windows, at);
+          }
+          if (left > 0) continue;
+          left = block.words;
+          at += block.run_gap;
+          if (--runs_left > 0) continue;
+          runs_left = block.row_runs;
+          --rows_left;
+          at = row += block.kernel_row_step;
+        }
+        reread(sums);  // from memory: the registers were the bytes'
+        flush(bytes, pair_factor, sums);
+        pair_factor = 1;
       }
-      const std::byte* weights = source->weights + pair.weights * source->plane_step;
-      size_t kernel_row = pair.activations * source->line_bytes;
-      int32_t row = 0;
-      do {
-        size_t at = kernel_row;
-        int32_t run = 0;
-        do {
-          int32_t left = source->words;
-          do {
-            if (room == 0) {
-              flush(bytes, sums);
-              room = kWords;
-            }
-            const int32_t words = left < room ? left : room;
-            left -= words;
-            room -= words;
-            for (const size_t end = at + static_cast<size_t>(words) * kForm.word_bytes; at != end;
-                 at += kForm.word_bytes) {
-              TIDBIT_INNER_LOOP("bitserial", P, V, 128);
-              uint8x16_t panel[V];
-              unroll<V>([&](auto v) { panel[v] = load_bytes(weights + v * 16); });
-              weights += word_step;
-              count(bytes, panel, windows, at);
-            }
-          } while (left > 0);
-          reread(source);
-          at += source->run_gap;
-        } while (++run < source->row_runs);
-        kernel_row += source->kernel_row_step;
-      } while (++row < source->kernel_rows);
-    } while (++i < source->pair_count);
-    flush(bytes, sums);
-    store<P, V>(block, negative ? 0 - block.step : block.step, sums);
+    }
+    store<P, V>(block, before->negative ? 0 - block.step : block.step, sums);
   }
 
   template <int32_t P, int32_t V>

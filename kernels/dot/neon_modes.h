@@ -9,16 +9,10 @@
 #include "kernels/dot/modes.h"
 #include "kernels/dot/panels_run.h"
 #include "kernels/inner_loop.h"
-#include "kernels/neon.h"
+#include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::dot {
 namespace {
-
-/// Keeps g++ from loading from the pointer before the vector is there, and running out of registers.
-template <class Vector>
-[[gnu::always_inline]] inline void load_after(const uint8_t*& pointer, Vector& vector) {
-  asm("" : "+r"(pointer), "+w"(vector));
-}
 
 int8x16_t load_weights(const uint8_t* b) { return vreinterpretq_s8_u8(vld1q_u8(b)); }
 
@@ -49,6 +43,7 @@ template <class Products, int32_t P, int32_t V>
 struct SignedBytes : Bytes<NeonRegister> {
   using Value = int8_t;
   static constexpr int32_t kPixels = P, kVectors = V;
+  static constexpr int32_t kImageBits = 0;  // a vector holds few channels: unpacking would take too much of the time
   static constexpr bool kNarrow = false;
 
   static int32_t limit(const GemmProblem& problem) { return Products::limit(problem); }

@@ -110,7 +110,7 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   // Images have pixels enough to be bound by multiplication: 3 and 4 bits, at twice the bytes, then need no unpacking.
   // (The height is no matter of the batch, unlike the width.)
   const bool bound_by_bytes = shape.out_height == 1;
-  panels.slots = bits == 1 ? 8 : bits == 2 ? 4 : bits <= 4 && bound_by_bytes ? 2 : 1;
+  panels.slots = bits > (bound_by_bytes ? 4 : form.image_bits) ? 1 : bits == 1 ? 8 : bits == 2 ? 4 : 2;
   panels.slot_bits = 8 / panels.slots;
   const auto read_bytes = static_cast<size_t>(panels.slots) * 4;
   size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;

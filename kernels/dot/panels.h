@@ -23,6 +23,7 @@ struct PanelForm {
   int32_t vectors;                  // of a panel
   int32_t value_bytes;              // of an operand: 1 or 2
   bool signed_activations = false;  // a of bytes
+  int32_t image_bits = 2;           // codes of so many bits are packed as they are for images too
 };
 
 /// u becomes step*u + base.
@@ -33,8 +34,8 @@ struct Line {
 /// Packed image: one line a row, a in value_bytes; where a window is one pixel, gaps may part pixels.
 ///
 /// Packed weights: int32 constants [channel], then panels of `vectors` vectors, the last one of as many as it needs:
-/// bytes [run][block][vector][lane][value of the group]. Codes of 1 and 2 bits (3 and 4 too, in fully connected layers)
-/// are packed as codes, those of `slots` neighbouring groups in one byte from its lowest bits up: a block is as many
+/// bytes [run][block][vector][lane][value of the group]. Codes of up to image_bits (4 in fully connected layers) are
+/// packed as codes, those of `slots` neighbouring groups in one byte from its lowest bits up: a block is as many
 /// groups. Wider codes have blocks of one group, and are packed as b if that is a byte, else as codes. Places past a
 /// run's end hold 0.
 struct Panels {

@@ -2,6 +2,7 @@
 // tier shares code with another. A Mode is what a tier multiplies with:
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
+//   kImageBits                       of codes that are packed as they are for images (dot/panels.h)
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
 //   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
 //   multiply<P, V>                   what a block does, where multiply() below is not it, up to `limit(problem)` sums
@@ -23,7 +24,8 @@ template <class Mode>
 constexpr PanelForm kForm = {.lanes = Mode::kLanes,
                              .vectors = Mode::kVectors,
                              .value_bytes = Mode::kValueBytes,
-                             .signed_activations = std::is_same_v<typename Mode::Value, int8_t>};
+                             .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
+                             .image_bits = Mode::kImageBits};
 
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 constexpr int32_t larger(int32_t a, int32_t b) { return a < b ? b : a; }

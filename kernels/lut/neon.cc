@@ -1,6 +1,4 @@
 // Lookups with TBL: 16 channels in tables of 16 entries.
-#include "kernels/neon.h"
-
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -8,6 +6,7 @@
 
 #include "kernels/lut/tiles.h"
 #include "kernels/neon_cycles.h"
+#include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::lut {
 namespace {

@@ -25,6 +25,12 @@ constexpr int32_t kNeonRegisters = 16;
   return vreinterpretq_u8_u32(vdupq_n_u32(*static_cast<const Word*>(bytes)));
 }
 
+/// Keeps g++ from loading from the pointer before the vector is there, and running out of registers.
+template <class Byte, class Vector>
+[[gnu::always_inline]] inline void load_after(const Byte*& pointer, Vector& vector) {
+  asm("" : "+r"(pointer), "+w"(vector));
+}
+
 /// The sums of neighbouring lanes of a, then of b.
 [[maybe_unused]] inline uint8x16_t add_pairs(uint8x16_t a, uint8x16_t b) {
 #if defined(__aarch64__)
