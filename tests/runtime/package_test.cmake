@@ -1,4 +1,4 @@
-# Installs the runtime and builds programs of another project that find it as a package, in C++ and in C.
+# Installs the runtime and builds programs of another project that find it as a package, in C++ and in C. They are small.
 function(run)
   execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
@@ -12,3 +12,11 @@ endif()
 run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix ${compilers})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure)
+
+set(largest 1572864)  # 1.5 MiB, stripped
+run(${STRIP} -o ${WORK}/stripped ${WORK}/build/consumer)
+file(SIZE ${WORK}/stripped size)
+message(STATUS "a program with the runtime alone takes ${size} bytes")
+if(size GREATER largest)
+  message(FATAL_ERROR "which is more than ${largest}")
+endif()
