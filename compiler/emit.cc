@@ -391,7 +391,7 @@ class Emitter {
   /// Operators that lowering replaces. Every operator must be here or above: std::visit needs an overload for each.
   template <class Op>
   requires OneOf<Op, op::Convolution, op::BatchNormalization, op::Unary, op::LeakyRelu, op::PRelu, op::Clip,
-                 op::FakeQuant, op::Trunc>
+                 op::FakeQuant, op::Trunc, op::MultiThreshold>
       Emitted emit_op(const Node& node, const Op&) {
     throw not_lowered(node);
   }

@@ -46,8 +46,8 @@ void read_resolution(Options& options) {
     }
     return std::stoll(text);
   };
-  options.network_options.height = read(height);
-  options.network_options.width = read(width);
+  options.network_options.image_height = read(height);
+  options.network_options.image_width = read(width);
 }
 
 int make_command(const Options& options) {
@@ -81,7 +81,7 @@ void add_make(CLI::App& app, Action& action) {
       ->required()
       ->check(CLI::IsMember(names))
       ->type_name("NETWORK");
-  make::Precision& precision = options->network_options.precision;
+  make::Precision& precision = options->network_options.builder.precision;
   add_bits_option(*command, "--weights-bits", precision.weight_bits,
                   "Of weights, but for the first and last layer's 8");
   add_bits_option(*command, "--activation-bits", precision.activation_bits, "Of activations");
@@ -91,14 +91,20 @@ void add_make(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--resolution", options->resolution, "Of images, instead of what is usual")
       ->type_name("SIZE|HEIGHTxWIDTH");
-  command->add_option("--seed", options->network_options.seed, "Of the weights")->type_name("N")->capture_default_str();
+  command->add_option("--width", options->network_options.builder.width, "Factor on the channels of inner layers")
+      ->check(CLI::Range(0.01, 4.0))
+      ->type_name("FACTOR")
+      ->capture_default_str();
+  command->add_option("--seed", options->network_options.builder.seed, "Of the weights")
+      ->type_name("N")
+      ->capture_default_str();
   command->footer(networks() +
                   "Examples:\n"
                   "  tidbit make resnet18 --weights-bits 2 --activation-bits 2 -o resnet18.onnx\n"
                   "  tidbit make vgg16 --weights-bits 8 --activation-bits 8 --format qdq --resolution 64 -o vgg.onnx");
   command->final_callback([options, &action] {
     read_resolution(*options);
-    if (options->format == "qdq") options->network_options.format = make::Format::Qdq;
+    if (options->format == "qdq") options->network_options.builder.format = make::Format::Qdq;
     action = [options] { return make_command(*options); };
   });
 }

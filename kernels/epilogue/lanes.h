@@ -137,10 +137,30 @@ struct Vectors {
     }
   }
 
+  /// Counts for V::kManyLanes neighbouring channels from `first` on, if a tier can do so at once.
+  template <int32_t kSteps, class Sum>
+  static bool count_many(const Strung<Sum>& strung, int32_t first) {
+    if constexpr (std::is_same_v<Sum, int32_t> && kSteps != 0 && V::kManyLanes != 0) {
+      const int32_t end = first + V::kManyLanes;
+      const bool in_order = strung.epilogue.per_channel && end <= strung.block.channels && end <= strung.period;
+      if (!in_order || strung.epilogue.falling != nullptr) return false;
+      alignas(64) int32_t steps[kSteps][V::kManyLanes];
+      const auto* of_lane = static_cast<const int32_t*>(strung.epilogue.values) + strung.channel(first) * kSteps;
+      for (int32_t lane = 0; lane < V::kManyLanes; ++lane, of_lane += kSteps) {
+        for (int32_t k = 0; k < kSteps; ++k) steps[k][lane] = of_lane[k];
+      }
+      return V::count_many(strung.block.sums + first, strung.block.sums_stride, steps, strung.epilogue.lowest,
+                           static_cast<uint8_t*>(strung.block.out) + first, strung.block.out_stride,
+                           strung.block.pixels);
+    }
+    return false;
+  }
+
   template <int32_t kSteps, class Sum>
   static void count(const Strung<Sum>& strung) {
     const int32_t channels = strung.block.channels;
     int32_t first = 0;
+    while (count_many<kSteps>(strung, first)) first += V::kManyLanes;
     for (; first + kLanes <= channels; first += kLanes) count_lanes<kSteps>(strung, first, typename V::All{});
     if (first < channels) count_lanes<kSteps>(strung, first, V::some(channels - first));
   }

@@ -129,7 +129,7 @@ TEST(Load, TakesLittleMoreThanTheFile) {
     const Result<Model> model = Model::load(path, {.kernel_family = family});
     ASSERT_TRUE(model);
     const size_t mapped = file_bytes, allocated = allocations::peak_bytes() - before;
-    EXPECT_LT(mapped + allocated, 3 * file_bytes) << family;
+    EXPECT_LT(mapped + allocated, 3 * file_bytes + file_bytes / 8) << family;  // lut packs two codes a byte
     EXPECT_GE(allocated, model->packed_bytes());
   }
   std::filesystem::remove(path);

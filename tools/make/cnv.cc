@@ -10,14 +10,14 @@ void build_cnv(NetworkBuilder& b, const compiler::Shape& image) {
   for (size_t stage = 0; stage < std::size(kWidths); ++stage) {
     for (int i = 1; i <= 2; ++i) {
       const std::string name = "conv" + std::to_string(stage + 1) + "_" + std::to_string(i);
-      x = b.convolution(name, x, kWidths[stage], {.kernel = 3, .edge = stage == 0 && i == 1});
+      x = b.convolution(name, x, b.wide(kWidths[stage]), {.kernel = 3, .edge = stage == 0 && i == 1});
       x = b.quantize(name + ".quant", x, Codes::Signed);
     }
     if (stage + 1 < std::size(kWidths)) x = b.max_pool(x, {});
   }
   x = b.flatten(x);
   for (const char* name : {"fc1", "fc2"}) {
-    x = b.quantize(std::string(name) + ".quant", b.linear(name, x, 512), Codes::Signed);
+    x = b.quantize(std::string(name) + ".quant", b.linear(name, x, b.wide(512)), Codes::Signed);
   }
   b.output("scores", b.linear("fc3", x, 10, {.batch_norm = false, .edge = true}));
 }

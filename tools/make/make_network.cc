@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kCalibrationImages = 8;
 
-void check(const Family& family, const NetworkOptions& options, const compiler::Shape& image) {
+void check(const Family& family, const BuilderOptions& options, const compiler::Shape& image) {
   const Precision& precision = options.precision;
   if (options.format == Format::Qdq && (precision.weight_bits != 8 || precision.activation_bits != 8)) {
     fail("{}: QDQ takes 8 bits for weights and activations, not {} and {}", family.name, precision.weight_bits,
@@ -25,16 +25,18 @@ void check(const Family& family, const NetworkOptions& options, const compiler::
 }  // namespace
 
 onnx::ModelProto make_network(const Family& family, const NetworkOptions& options) {
-  const int64_t height = options.height == 0 ? family.image[1] : options.height;
-  const int64_t width = options.width == 0 ? family.image[2] : options.width;
+  const int64_t height = options.image_height == 0 ? family.image[1] : options.image_height;
+  const int64_t width = options.image_width == 0 ? family.image[2] : options.image_width;
   const compiler::Shape image = {1, family.image[0], height, width};
-  check(family, options, image);
+  check(family, options.builder, image);
   const std::string name(family.name);
-  NetworkBuilder small(name, options.precision, Format::Qonnx, options.seed);
+  BuilderOptions qonnx = options.builder;
+  qonnx.format = Format::Qonnx;
+  NetworkBuilder small(name, qonnx);
   family.build(small, {kCalibrationImages, family.image[0], family.least, family.least});
-  const Calibration calibration = calibrate(small.finish(), small.scale_rules(), options.seed);
+  const Calibration calibration = calibrate(small.finish(), small.scale_rules(), qonnx.seed);
 
-  NetworkBuilder builder(name, options.precision, options.format, options.seed, calibration);
+  NetworkBuilder builder(name, options.builder, calibration);
   family.build(builder, image);
   return builder.finish();
 }

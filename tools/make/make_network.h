@@ -6,15 +6,12 @@
 #include <cstdint>
 
 #include "tools/make/families.h"
-#include "tools/make/precision.h"
 
 namespace tidbit::tools::make {
 
 struct NetworkOptions {
-  Precision precision;
-  Format format = Format::Qonnx;  // Qdq: needs 8 and 8 bits
-  int64_t height = 0, width = 0;  // of images; 0: as is usual for the family
-  uint64_t seed = 1;
+  BuilderOptions builder = {};                // Format::Qdq needs 8 and 8 bits
+  int64_t image_height = 0, image_width = 0;  // 0: as is usual for the family
 };
 
 /// The same options give the same network; the weights depend on the seed alone. Throws Error where the images are too

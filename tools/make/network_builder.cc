@@ -43,10 +43,15 @@ compiler::Shape scale_shape(const compiler::Shape& weights) {
 
 }  // namespace
 
-NetworkBuilder::NetworkBuilder(const std::string& name, Precision precision, Format format, uint64_t seed,
-                               Calibration calibration)
-    : graph_(name), precision_(precision), format_(format), seed_(seed), calibration_(std::move(calibration)) {
-  if (format == Format::Qonnx) graph_.import_domain(kQuantizers, 1);
+NetworkBuilder::NetworkBuilder(const std::string& name, const BuilderOptions& options, Calibration calibration)
+    : graph_(name), options_(options), calibration_(std::move(calibration)) {
+  if (options.format == Format::Qonnx) graph_.import_domain(kQuantizers, 1);
+}
+
+int64_t NetworkBuilder::wide(int64_t channels) const {
+  constexpr int64_t kMultiple = 8;
+  const double eights = options_.width * static_cast<double>(channels) / kMultiple;
+  return kMultiple * std::max<int64_t>(1, std::llround(eights));
 }
 
 std::vector<float> NetworkBuilder::calibrated(const std::string& parameter, size_t count, float otherwise) const {
@@ -66,7 +71,7 @@ Value NetworkBuilder::node(const char* op, const std::vector<Value>& inputs, com
 
 NetworkBuilder::Parameters NetworkBuilder::random_parameters(const std::string& name, int64_t rows, int64_t depth,
                                                              const LayerOptions& options) {
-  Random random(seed_, name);
+  Random random(options_.seed, name);
   const auto count = static_cast<size_t>(rows);
   Parameters result;
   result.weights.resize(count * static_cast<size_t>(depth));
@@ -92,8 +97,8 @@ Value NetworkBuilder::layer(const std::string& name, const char* op, const Value
   Parameters parameters = random_parameters(name, weight_shape[0], depth, options);
   const bool convolves = weight_shape.size() == 4, normalises = options.batch_norm;
   std::vector<std::string> inputs{x.name};
-  const Value sum{normalises && format_ == Format::Qonnx ? name + ".conv" : name, std::move(shape)};
-  if (format_ == Format::Qdq) {
+  const Value sum{normalises && options_.format == Format::Qonnx ? name + ".conv" : name, std::move(shape)};
+  if (options_.format == Format::Qdq) {
     inputs = folded_layer(name, x, weight_shape, parameters, convolves);
   } else {
     inputs.push_back(quantized_weights(name, weight_shape, parameters, options));
@@ -112,14 +117,14 @@ Value NetworkBuilder::layer(const std::string& name, const char* op, const Value
   }
   if (!normalises) return sum;
   deviations_[name] = std::hypot(root_mean_square(parameters.gain), root_mean_square(parameters.offset));
-  return format_ == Format::Qdq ? sum : batch_normalization(name, sum, parameters);
+  return options_.format == Format::Qdq ? sum : batch_normalization(name, sum, parameters);
 }
 
 std::string NetworkBuilder::quantized_weights(const std::string& name, const compiler::Shape& shape,
                                               const Parameters& parameters, const LayerOptions& options) {
   const std::span<const float> weights = parameters.weights;
   const std::string reals = graph_.constant(name + ".weight", shape, weights);
-  const int bits = options.edge ? precision_.edge().weight_bits : precision_.weight_bits;
+  const int bits = options.edge ? options_.precision.edge().weight_bits : options_.precision.weight_bits;
   if (bits == 0) return reals;
   const bool ternary = options.ternary && bits == 2, narrow = ternary || bits == 8;
   std::vector<float> scales;
@@ -221,18 +226,18 @@ Value NetworkBuilder::linear(const std::string& name, const Value& x, int64_t fe
 
 Value NetworkBuilder::image(const compiler::Shape& shape) {
   const Value pixels = graph_.input("image", shape);
-  if (precision_.edge().activation_bits == 0) return pixels;
-  if (format_ == Format::Qdq) return quantize_dequantize("image_quant", pixels, Codes::Signed, kImageScale);
+  if (options_.precision.edge().activation_bits == 0) return pixels;
+  if (options_.format == Format::Qdq) return quantize_dequantize("image_quant", pixels, Codes::Signed, kImageScale);
   return fake_quantize("image_quant", pixels, Codes::Signed, 8, kImageScale);
 }
 
 Value NetworkBuilder::quantize(const std::string& name, const Value& x, Codes codes, const std::string& scale_of) {
-  return quantize_to(name, x, codes, precision_.activation_bits, scale_of);
+  return quantize_to(name, x, codes, options_.precision.activation_bits, scale_of);
 }
 
 Value NetworkBuilder::quantize_to(const std::string& name, const Value& x, Codes codes, int bits,
                                   const std::string& scale_of) {
-  if (precision_.activation_bits == 0) return x;
+  if (options_.precision.activation_bits == 0) return x;
   const std::string parameter = (scale_of.empty() ? name : scale_of) + ".scale";
   // What is never negative is half of a normal distribution: of the levels on both sides it takes those on one.
   const double factor = codes == Codes::Unsigned ? std::numbers::sqrt2 * normal_step(bits + 1)
@@ -240,8 +245,8 @@ Value NetworkBuilder::quantize_to(const std::string& name, const Value& x, Codes
                                                  : normal_step(bits);
   scale_rules_[name] = {parameter, factor};
   const float scale = calibrated(parameter, 1, 1)[0];
-  return format_ == Format::Qdq ? quantize_dequantize(name, x, codes, scale)
-                                : fake_quantize(name, x, codes, bits, scale);
+  return options_.format == Format::Qdq ? quantize_dequantize(name, x, codes, scale)
+                                        : fake_quantize(name, x, codes, bits, scale);
 }
 
 Value NetworkBuilder::fake_quantize(const std::string& name, const Value& x, Codes codes, int bits, float scale) {
@@ -281,7 +286,7 @@ Value NetworkBuilder::leaky_relu(const Value& x, double slope) {
 }
 
 Value NetworkBuilder::prelu(const std::string& name, const Value& x) {
-  Random random(seed_, name);
+  Random random(options_.seed, name);
   std::vector<float> slopes(static_cast<size_t>(x.shape[1]));
   std::ranges::generate(slopes, [&] { return static_cast<float>(0.25 * std::exp(0.5 * random.normal())); });
   graph_.node(name, "PRelu",
@@ -302,7 +307,7 @@ Value NetworkBuilder::max_pool(const Value& x, const WindowOptions& window) {
 Value NetworkBuilder::still_codes(Value moved, const Value& from) {
   moved.scale = from.scale;
   moved.codes = from.codes;
-  if (format_ != Format::Qdq || from.scale == 0) return moved;
+  if (options_.format != Format::Qdq || from.scale == 0) return moved;
   return quantize_dequantize(moved.name + ".quant", moved, from.codes, from.scale);
 }
 
@@ -318,7 +323,7 @@ Value NetworkBuilder::flatten(const Value& x) {
 /// quantizer of its own.
 Value NetworkBuilder::add(const Value& a, const Value& b) {
   const auto as_codes = [&](const Value& x) {
-    if (format_ != Format::Qdq || x.scale != 0) return x;
+    if (options_.format != Format::Qdq || x.scale != 0) return x;
     return quantize_dequantize(x.name + ".quant", x, Codes::Signed,
                                static_cast<float>(normal_step(8) * deviations_.at(x.name)));
   };

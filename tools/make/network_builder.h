@@ -33,13 +33,21 @@ struct WindowOptions {
   int64_t kernel = 2, stride = 2, padding = 0;
 };
 
+struct BuilderOptions {
+  Precision precision = {};
+  Format format = Format::Qonnx;
+  double width = 1;  // of layers, as a factor
+  uint64_t seed = 1;
+};
+
 /// Names are given to what has parameters; they must be unique. Images are NCHW. With a precision of float, quantizers
 /// are left out.
 class NetworkBuilder {
  public:
-  NetworkBuilder(const std::string& name, Precision, Format, uint64_t seed, Calibration calibration = {});
+  NetworkBuilder(const std::string& name, const BuilderOptions& options, Calibration calibration = {});
 
-  Precision precision() const { return precision_; }
+  /// So many channels at the network's width: a multiple of 8.
+  int64_t wide(int64_t channels) const;
 
   /// Normalised images, quantized to 8 bits.
   Value image(const compiler::Shape& shape);
@@ -91,9 +99,7 @@ class NetworkBuilder {
   std::vector<float> calibrated(const std::string& parameter, size_t count, float otherwise) const;
 
   OnnxGraph graph_;
-  const Precision precision_;
-  const Format format_;
-  const uint64_t seed_;
+  const BuilderOptions options_;
   const Calibration calibration_;
   std::map<std::string, ScaleRule> scale_rules_;
   std::map<std::string, double> deviations_;  // of the values behind a batch normalization

@@ -38,9 +38,9 @@ Value bottleneck(NetworkBuilder& b, const std::string& name, const Value& x, int
 
 template <class Block>
 void build(NetworkBuilder& b, const compiler::Shape& image, const int (&blocks)[4], const Block& block) {
-  Value x = b.convolution("stem", b.image(image), 64, {.kernel = 7, .stride = 2, .padding = 3, .edge = true});
+  Value x = b.convolution("stem", b.image(image), b.wide(64), {.kernel = 7, .stride = 2, .padding = 3, .edge = true});
   x = b.max_pool(activate(b, "stem.quant", x), {.kernel = 3, .stride = 2, .padding = 1});
-  int64_t width = 64;
+  int64_t width = b.wide(64);
   for (int stage = 1; stage <= 4; ++stage, width *= 2) {
     for (int i = 0; i < blocks[stage - 1]; ++i) {
       const std::string name = "stage" + std::to_string(stage) + ".block" + std::to_string(i + 1);
