@@ -8,11 +8,11 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache
   flatbuffers-compiler libflatbuffers-dev   # the file
-  libcpuinfo-dev libpthreadpool-dev         # the runtime
+  libcpuinfo-dev libpthreadpool-dev libxnnpack-dev  # the runtime
   libonnx-dev libprotobuf-dev libfmt-dev    # the compiler
   libcli11-dev nlohmann-json3-dev libstb-dev  # the command
   libgtest-dev libgmock-dev libbenchmark-dev
-  libdnnl-dev libxnnpack-dev                # what the benchmarks compare with
+  libdnnl-dev                               # what the benchmarks compare with, beside XNNPACK
 )
 arm_packages=(
   g++-aarch64-linux-gnu g++-arm-linux-gnueabihf

@@ -181,7 +181,7 @@ class RealConvolution final : public Op {
     if (scales_.empty()) return;
     for (int32_t i = 0; i < pixels; ++i) {
       for (int32_t c = 0; c < slice.channels; ++c) {
-        slice.sums[i * kPanel + c] *= scale_of(static_cast<size_t>(slice.channel + c));
+        slice.sums[i * kPanel + c] *= scale_of(static_cast<size_t>(slice.channel) + c);
       }
     }
   }

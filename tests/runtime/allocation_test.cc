@@ -34,7 +34,51 @@ TEST(Allocations, AreCountedWhoeverMakesThem) {
   EXPECT_EQ(live_at_last, live);
 }
 
+/// Real layers of every kind that XNNPACK runs.
+TbitFile float_file() {
+  TbitBuilder builder;
+  Random random;
+  const Shape shape{1, 9, 9, 8};
+  const uint32_t in = builder.input(shape), grown = builder.real(shape), deep = builder.real(shape);
+  const uint32_t total = builder.real(shape), active = builder.real(shape), mean = builder.real({1, 1, 1, 8});
+  const auto convolve = [&](const char* name, uint32_t groups, double multiplier, uint32_t from, uint32_t to) {
+    plain::RealConvolutionT op;
+    op.window = std::make_unique<plain::WindowT>(square_window(3, 1, 1));
+    op.groups = groups;
+    op.weights = builder.real_weights(8, 9, 8 / groups, random.reals(8 * 9 * 8 / groups));
+    op.epilogues.push_back(builder.real_affine({multiplier}, {0.5}));
+    builder.node(name, std::move(op), {from}, {to});
+  };
+  convolve("conv", 1, 1, in, grown);
+  convolve("depthwise", 8, 0.5, grown, deep);
+  builder.node("add", plain::BinaryT(), {grown, deep}, {total});
+  plain::MapT sigmoid;
+  sigmoid.steps.push_back(std::make_unique<plain::MapStepT>());
+  sigmoid.steps.back()->function = plain::MapFunction::Sigmoid;
+  builder.node("sigmoid", std::move(sigmoid), {total}, {active});
+  plain::AveragePoolT pool;
+  pool.window = std::make_unique<plain::WindowT>(square_window(9));
+  builder.node("mean", std::move(pool), {active}, {mean});
+  plain::SoftmaxT softmax;
+  softmax.axis = 3;
+  builder.node("softmax", std::move(softmax), {mean}, {builder.output(builder.real({1, 1, 1, 8}))});
+  return builder.finish();
+}
+
 class Run : public testing::TestWithParam<std::tuple<size_t, bool>> {};
+
+TEST_P(Run, OfRealLayersAllocatesNothing) {
+  const TbitFile file = float_file();
+  const auto [threads, profile] = GetParam();
+  for (const bool xnnpack : {true, false}) {
+    const Model model = load(file, {.xnnpack = xnnpack});
+    for (const NodeInfo& node : model.nodes()) EXPECT_EQ(node.kernel, xnnpack && TIDBIT_WITH_XNNPACK ? "xnnpack" : "");
+    Session session = create(model, {.batch = 2, .threads = threads, .profile = profile});
+    const size_t before = allocations::count();
+    for (int i = 0; i < 5; ++i) session.run();
+    EXPECT_EQ(allocations::count(), before) << xnnpack;
+  }
+}
 
 TEST_P(Run, AllocatesNothing) {
   const TbitFile file = SmallModel().builder.finish();
@@ -109,8 +153,7 @@ TEST(Load, TakesNothingOfAnotherMeasureFromADamagedFile) {
   EXPECT_EQ(allocations::live_bytes(), before);
 }
 
-TEST(OutOfMemory, IsReportedWhereverItHappens) {
-  const TbitFile file = SmallModel().builder.finish();
+void expect_every_failure_reported(const TbitFile& file) {
   create(load(file));  // what is made once a process is made here
   const size_t before = allocations::live_bytes();
   size_t failures = 0;
@@ -128,6 +171,10 @@ TEST(OutOfMemory, IsReportedWhereverItHappens) {
   EXPECT_GT(failures, 100u);
   EXPECT_EQ(allocations::live_bytes(), before);
 }
+
+TEST(OutOfMemory, IsReportedWhereverItHappens) { expect_every_failure_reported(SmallModel().builder.finish()); }
+
+TEST(OutOfMemory, IsReportedWhereverItHappensToRealLayers) { expect_every_failure_reported(float_file()); }
 
 }  // namespace
 }  // namespace tidbit::test
