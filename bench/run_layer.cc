@@ -1,4 +1,5 @@
 // Runs one layer some times, for tools that count what it executes (bench/arm_model):
+//   run_layer LAYER WEIGHT_BITS ACTIVATION_BITS                 lists the kernels that can run it, cheapest first
 //   run_layer LAYER WEIGHT_BITS ACTIVATION_BITS KERNEL TIMES
 // KERNEL is a GEMM kernel's name, "chosen" for the one that the runtime takes, or "xnnpack" for XNNPACK's qc8 (whatever
 // the bits). Prints the kernel's name and the layer's multiply-accumulates; for XNNPACK, where its library is loaded.
@@ -64,18 +65,25 @@ void run_xnnpack([[maybe_unused]] const Layer& layer, [[maybe_unused]] int32_t t
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fputs("usage: run_layer LAYER WEIGHT_BITS ACTIVATION_BITS KERNEL TIMES\n", stderr);
+  if (argc != 4 && argc != 6) {
+    std::fputs("usage: run_layer LAYER WEIGHT_BITS ACTIVATION_BITS [KERNEL TIMES]\n", stderr);
     return 2;
   }
   const Layer& layer = layer_named(argv[1]);
-  const int32_t weight_bits = number(argv[2], 8), activation_bits = number(argv[3], 8), times = number(argv[5], 1000);
+  const int32_t weight_bits = number(argv[2], 8), activation_bits = number(argv[3], 8);
+  const kernels::GemmProblem problem = {
+      layer.shape, {.bits = weight_bits, .base = -(1 << (weight_bits - 1))}, {.bits = activation_bits}};
+  if (argc == 4) {
+    for (const kernels::GemmKernel* kernel : usable_gemm_kernels(problem, kernels::host_isa())) {
+      std::printf("%.*s\n", static_cast<int>(kernel->name.size()), kernel->name.data());
+    }
+    return 0;
+  }
+  const int32_t times = number(argv[5], 1000);
   if (std::string_view(argv[4]) == "xnnpack") {
     run_xnnpack(layer, times);
     return 0;
   }
-  const kernels::GemmProblem problem = {
-      layer.shape, {.bits = weight_bits, .base = -(1 << (weight_bits - 1))}, {.bits = activation_bits}};
   const kernels::GemmKernel& kernel = kernel_named(argv[4], problem);
   bench::ConvolutionOperator convolution(kernel, problem);
   for (int32_t i = 0; i < times; ++i) convolution.run();

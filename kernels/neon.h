@@ -25,12 +25,20 @@ constexpr int32_t kNeonRegisters = 16;
   return vreinterpretq_u8_u32(vdupq_n_u32(*static_cast<const Word*>(bytes)));
 }
 
-/// The sums of neighbouring bytes of a, then of b.
+/// The sums of neighbouring lanes of a, then of b.
 [[maybe_unused]] inline uint8x16_t add_pairs(uint8x16_t a, uint8x16_t b) {
 #if defined(__aarch64__)
   return vpaddq_u8(a, b);
 #else
   return vcombine_u8(vpadd_u8(vget_low_u8(a), vget_high_u8(a)), vpadd_u8(vget_low_u8(b), vget_high_u8(b)));
+#endif
+}
+
+[[maybe_unused]] inline int32x4_t add_pairs(int32x4_t a, int32x4_t b) {
+#if defined(__aarch64__)
+  return vpaddq_s32(a, b);
+#else
+  return vcombine_s32(vpadd_s32(vget_low_s32(a), vget_high_s32(a)), vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
 #endif
 }
 

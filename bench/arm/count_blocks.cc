@@ -1,10 +1,9 @@
 // A plugin for qemu's user mode: how often each block of instructions ran. bench/arm_model builds and loads it.
 //   qemu-aarch64 -plugin count_blocks.so,out=FILE PROGRAM
 // FILE has a line for each block, "block ADDRESS INSTRUCTIONS TIMES SYMBOL" (ADDRESS in hexadecimal, SYMBOL perhaps
-// empty), and then its instructions, a line each, disassembled.
+// empty), and then a line for each of its instructions: its bytes, in hexadecimal.
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -20,7 +19,8 @@ enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb*);
 uint64_t qemu_plugin_tb_vaddr(const qemu_plugin_tb*);
 qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb*, size_t index);
-char* qemu_plugin_insn_disas(const qemu_plugin_insn*);  // to be freed
+const void* qemu_plugin_insn_data(const qemu_plugin_insn*);
+size_t qemu_plugin_insn_size(const qemu_plugin_insn*);
 const char* qemu_plugin_insn_symbol(const qemu_plugin_insn*);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, qemu_plugin_tb*));
 void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb*, qemu_plugin_op, void* counter, uint64_t add);
@@ -42,6 +42,17 @@ struct Block {
 std::map<std::pair<uint64_t, size_t>, Block> blocks;
 std::string out_path;
 
+std::string bytes_of(const qemu_plugin_insn* instruction) {
+  const auto* bytes = static_cast<const unsigned char*>(qemu_plugin_insn_data(instruction));
+  std::string text;
+  for (size_t i = 0; i < qemu_plugin_insn_size(instruction); ++i) {
+    char byte[8];
+    std::snprintf(byte, sizeof(byte), "0x%02x ", bytes[i]);
+    text += byte;
+  }
+  return text;
+}
+
 void translate(qemu_plugin_id_t, qemu_plugin_tb* tb) {
   const size_t count = qemu_plugin_tb_n_insns(tb);
   Block& block = blocks[{qemu_plugin_tb_vaddr(tb), count}];
@@ -49,9 +60,7 @@ void translate(qemu_plugin_id_t, qemu_plugin_tb* tb) {
     const char* symbol = qemu_plugin_insn_symbol(qemu_plugin_tb_get_insn(tb, 0));
     if (symbol != nullptr) block.symbol = symbol;
     for (size_t i = 0; i < count; ++i) {
-      char* text = qemu_plugin_insn_disas(qemu_plugin_tb_get_insn(tb, i));
-      block.instructions.emplace_back(text);
-      std::free(text);
+      block.instructions.push_back(bytes_of(qemu_plugin_tb_get_insn(tb, i)));
     }
   }
   qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block.times, 1);

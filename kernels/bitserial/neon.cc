@@ -2,6 +2,8 @@
 //
 // Pairs of planes are counted in the order of falling exponents, and sums are doubled whenever the exponent falls and
 // negated whenever the sign changes: sum 2^e * count_e by Horner's rule.
+#include "kernels/neon.h"
+
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -9,7 +11,6 @@
 
 #include "kernels/bitserial/tiles.h"
 #include "kernels/inner_loop.h"
-#include "kernels/neon.h"
 #include "kernels/neon_cycles.h"
 
 namespace tidbit::kernels::bitserial {
@@ -42,7 +43,8 @@ struct Tier {
     for (int32_t i = 0; i < kCount; i += 4) vst1q_u32(sums + i, vsubq_u32(vdupq_n_u32(0), vld1q_u32(sums + i)));
   }
 
-  /// Counts a word for P pixels and V vectors. Two pixels at a time, so that an in-order core need not wait for results.
+  /// Counts a word for P pixels and V vectors. Two pixels at a time, so that an in-order core need not wait for
+  /// results.
   template <int32_t P, int32_t V>
   [[gnu::always_inline]] static void count(uint8x16_t (&bytes)[P][V], const uint8x16_t (&panel)[V],
                                            const std::byte* const (&windows)[P], size_t at) {

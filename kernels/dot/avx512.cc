@@ -36,8 +36,8 @@ constexpr GemmKernel kernel(std::string_view name, double (*cost)(const GemmProb
 }
 
 constexpr GemmKernel kTable[] = {
-    kernel<Narrow<Zmm>, uint8_t>("dot_avx512_narrow_6x64", narrow_cost),
-    kernel<Wide<Zmm>, int16_t>("dot_avx512_6x64", wide_cost),
+    kernel<Narrow<Zmm>, uint8_t>("dot_avx512_narrow_14x32", narrow_cost),
+    kernel<Wide<Zmm>, int16_t>("dot_avx512_14x32", wide_cost),
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ double cost(const GemmProblem& problem) noexcept {
 }
 
 constexpr GemmKernel kTable[] = {{
-    .name = "dot_avx512vnni_6x64",
+    .name = "dot_avx512vnni_14x32",
     .family = Family::Dot,
     .isa = Isa::Avx512Vnni,
     .tile_pixels = Vnni::kPixels,

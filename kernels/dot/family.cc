@@ -12,6 +12,11 @@ std::span<const std::span<const GemmKernel>> tiers() {
     kAvx2,
     kAvx512,
     kAvx512Vnni,
+#elif defined(__aarch64__)
+    kNeon,
+    kNeonDot,
+#elif defined(__arm__)
+    kNeon,
 #endif
   };
   return all;

@@ -15,6 +15,10 @@ namespace tidbit::kernels::dot {
 extern const std::span<const GemmKernel> kScalar;
 #if defined(__x86_64__)
 extern const std::span<const GemmKernel> kAvx2, kAvx512, kAvx512Vnni;
+#elif defined(__aarch64__)
+extern const std::span<const GemmKernel> kNeon, kNeonDot;
+#elif defined(__arm__)
+extern const std::span<const GemmKernel> kNeon;
 #endif
 
 /// The tiers built for this architecture.

@@ -21,6 +21,7 @@ template <class Register>
 struct Bytes : Register {
   using Vec = typename Register::Vec;
   using Packed = Vec;
+  using Value = uint8_t;
   static constexpr int32_t kValueBytes = 1;
 
   struct Unpacking {
@@ -57,6 +58,7 @@ template <class Register>
 struct Wide : Register {
   using Vec = typename Register::Vec;
   using Packed = typename Register::Half;
+  using Value = int16_t;
   static constexpr int32_t kValueBytes = 2;
   static constexpr bool kNarrow = false;
 

@@ -28,19 +28,22 @@ Range stored_range(const GemmProblem& problem) {
   return {std::min<int64_t>(grid.base, 0), std::max<int64_t>(highest(grid), 0)};
 }
 
-/// a, g and l of bytes: values less the lowest, or codes where those outgrow a byte.
-void set_activations(const GemmProblem& problem, Panels& panels, uint32_t& scale) {
+/// a, g and l of bytes: values less the lowest, or codes where those outgrow a byte; less 128 where a is signed and
+/// would outgrow it.
+void set_activations(const GemmProblem& problem, bool is_signed, Panels& panels, uint32_t& scale) {
   const Grid& grid = problem.activations;
   const Range range = stored_range(problem);
   if (range.high - range.low <= UINT8_MAX) {
-    panels.a = {grid.step, static_cast<int32_t>(grid.base - range.low)};
-    panels.padding = static_cast<int32_t>(-range.low) & UINT8_MAX;
-    panels.constant_factor = static_cast<uint32_t>(range.low);
+    const int64_t least = is_signed && range.high - range.low > INT8_MAX ? range.low - INT8_MIN : range.low;
+    panels.a = {grid.step, static_cast<int32_t>(grid.base - least)};
+    panels.padding = problem.padded() ? static_cast<int32_t>(-least) : 0;
+    panels.constant_factor = static_cast<uint32_t>(least);
     scale = 1;
   } else {
-    panels.a = {1, 0};
-    panels.padding = std::max(0, grid.zero_code());
-    panels.constant_factor = static_cast<uint32_t>(grid.base);
+    const int32_t least = is_signed && grid.levels() > 1 + INT8_MAX ? -INT8_MIN : 0;
+    panels.a = {1, -least};
+    panels.padding = std::max(0, grid.zero_code()) - least;
+    panels.constant_factor = static_cast<uint32_t>(int64_t{grid.step} * least + grid.base);
     scale = static_cast<uint32_t>(grid.step);
   }
 }
@@ -62,7 +65,7 @@ void set_weights(const Grid& grid, uint32_t activation_scale, Panels& panels) {
 void set_numbers(const GemmProblem& problem, const PanelForm& form, Panels& panels) {
   uint32_t scale = 1;
   if (form.value_bytes == 1) {
-    set_activations(problem, panels, scale);
+    set_activations(problem, form.signed_activations, panels, scale);
     set_weights(problem.weights, scale, panels);
   } else {
     panels.a = {problem.activations.step, problem.activations.base};
@@ -110,7 +113,10 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   panels.slots = bits == 1 ? 8 : bits == 2 ? 4 : bits <= 4 && bound_by_bytes ? 2 : 1;
   panels.slot_bits = 8 / panels.slots;
   const auto read_bytes = static_cast<size_t>(panels.slots) * 4;
-  panels.image = packed_image(shape, 1, static_cast<size_t>(shape.channels) * form.value_bytes, read_bytes);
+  size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;
+  // Pixels a multiple of 4 KiB apart would share few sets of L1.
+  if (shape.window.taps() == 1 && pixel_bytes % 1024 == 0) pixel_bytes += 64;
+  panels.image = packed_image(shape, 1, pixel_bytes, read_bytes);
   panels.group_values = 4 / form.value_bytes;
   panels.run_values = panels.image.run_taps * shape.channels;
   panels.run_groups = quotient_up(panels.run_values, panels.group_values);
@@ -131,12 +137,18 @@ bool fits_bytes(const GemmProblem& problem) noexcept {
   return range.high - range.low <= UINT8_MAX || !problem.padded() || problem.activations.zero_code() >= 0;
 }
 
+int32_t highest_product(const GemmProblem& problem, const PanelForm& form, bool codes) noexcept {
+  const Panels numbers = panels(problem, form);
+  const auto highest = [](Line line, int32_t levels) {
+    return std::max(std::abs(line.base), std::abs(line.step * (levels - 1) + line.base));
+  };
+  const int32_t a = std::max(highest(numbers.a, problem.activations.levels()), std::abs(numbers.padding));
+  const int32_t levels = problem.weights.levels();
+  return a * (codes ? levels - 1 : highest(numbers.b, levels));
+}
+
 int32_t fitting_int16(const GemmProblem& problem, bool codes) noexcept {
-  const Panels numbers = panels(problem, {.lanes = 1, .vectors = 1, .value_bytes = 1});
-  const int64_t a = std::max(numbers.a.step * (problem.activations.levels() - 1) + numbers.a.base, numbers.padding);
-  const int32_t code = problem.weights.levels() - 1;
-  const int64_t b = codes ? code : std::max(std::abs(numbers.b.base), std::abs(numbers.b.step * code + numbers.b.base));
-  return static_cast<int32_t>(INT16_MAX / std::max<int64_t>(1, 2 * a * b));
+  return INT16_MAX / std::max(1, 2 * highest_product(problem, {.lanes = 1, .vectors = 1, .value_bytes = 1}, codes));
 }
 
 double cost(const GemmProblem& problem, const PanelForm& form, const PanelCycles& cycles) noexcept {

@@ -1,8 +1,8 @@
 // The layout that dot's SIMD tiers share: weights in panels of some vectors of channels, each lane of which multiplies
 // a *group* of neighbouring values, four bytes of the image.
 //
-// Operands are stored as a = (v_x - l)/g and b = (v_w - c)/h, in bytes (a unsigned, b signed) or in int16 (a = v_x,
-// b = v_w). With V = sum v_w over the whole window (padding is stored as the a of 0) a sum is
+// Operands are stored as a = (v_x - l)/g and b = (v_w - c)/h, in bytes (a signed or not, b signed) or in int16
+// (a = v_x, b = v_w). With V = sum v_w over the whole window (padding is stored as the a of 0) a sum is
 //   sum v_x*v_w = g*h * sum a*b + g*c * sum a + l*V
 // in arithmetic modulo 2^32, which is exact because the result fits int32. Grids that fit bytes as they are have
 // g = h = 1 and c = 0; the constants l*V are where accumulators start.
@@ -19,9 +19,10 @@ namespace tidbit::kernels::dot {
 
 /// What tells the kernels' layouts apart.
 struct PanelForm {
-  int32_t lanes;        // channels of a vector
-  int32_t vectors;      // of a panel
-  int32_t value_bytes;  // of an operand: 1 or 2
+  int32_t lanes;                    // channels of a vector
+  int32_t vectors;                  // of a panel
+  int32_t value_bytes;              // of an operand: 1 or 2
+  bool signed_activations = false;  // a of bytes
 };
 
 /// u becomes step*u + base.
@@ -29,7 +30,7 @@ struct Line {
   int32_t step, base;
 };
 
-/// Packed image: one line a row, a in value_bytes.
+/// Packed image: one line a row, a in value_bytes; where a window is one pixel, gaps may part pixels.
 ///
 /// Packed weights: int32 constants [channel], then panels of `vectors` vectors, the last one of as many as it needs:
 /// bytes [run][block][vector][lane][value of the group]. Codes of 1 and 2 bits (3 and 4 too, in fully connected layers)
@@ -61,7 +62,10 @@ Panels panels(const GemmProblem&, const PanelForm&) noexcept;
 /// Whether a fits a byte.
 bool fits_bytes(const GemmProblem&) noexcept;
 
-/// How many sums of two products a*b (of bytes) fit int16; or, of codes in b's place.
+/// The highest |a*b| of bytes; or, of codes in b's place.
+int32_t highest_product(const GemmProblem&, const PanelForm&, bool codes) noexcept;
+
+/// How many sums of two products a*b (of bytes, a unsigned) fit int16; or, of codes in b's place.
 int32_t fitting_int16(const GemmProblem&, bool codes) noexcept;
 
 /// What a tier's loops take, in cycles.

@@ -1,11 +1,12 @@
 // Lookups with TBL: 16 channels in tables of 16 entries.
+#include "kernels/neon.h"
+
 #include <arm_neon.h>
 
 #include <cstdint>
 #include <cstring>
 
 #include "kernels/lut/tiles.h"
-#include "kernels/neon.h"
 #include "kernels/neon_cycles.h"
 
 namespace tidbit::kernels::lut {

@@ -59,17 +59,31 @@ struct RealConvolution {
   template <int Pixels, int Vectors>
   using Sums = typename V::Vector[Pixels][Vectors];
 
-  /// Adds `channels` products of each pixel.
+  /// Adds `channels` products of each pixel, in registers.
   template <int Pixels, int Vectors>
   static void accumulate(Sums<Pixels, Vectors>& sums, const float* const (&x)[Pixels], const double* w,
                          int32_t channels) {
+    Sums<Pixels, Vectors> next;
+#pragma GCC unroll 8
+    for (int p = 0; p < Pixels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) next[p][v] = sums[p][v];
+    }
     for (int32_t k = 0; k < channels; ++k, w += kRealPanelChannels) {
       typename V::Vector weights[Vectors];
+#pragma GCC unroll 4
       for (int v = 0; v < Vectors; ++v) weights[v] = V::load(w + v * V::kLanes);
+#pragma GCC unroll 8
       for (int p = 0; p < Pixels; ++p) {
         const typename V::Vector value = V::broadcast(x[p] + k);
-        for (int v = 0; v < Vectors; ++v) sums[p][v] = V::add(sums[p][v], V::multiply(value, weights[v]));
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) next[p][v] = V::add(next[p][v], V::multiply(value, weights[v]));
       }
+    }
+#pragma GCC unroll 8
+    for (int p = 0; p < Pixels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) sums[p][v] = next[p][v];
     }
   }
 
