@@ -20,6 +20,9 @@ std::string_view real_reason(const Operator& op) {
   if (std::holds_alternative<op::Binary>(op)) return "of real operands, or no exact integer form was found";
   if (std::holds_alternative<op::MatMul>(op)) return "of two varying matrices";
   if (std::holds_alternative<op::Softmax>(op)) return "has no integer form";
+  if (std::holds_alternative<op::Interpolate>(op)) return "of a real input, or not quantized behind it";
+  if (std::holds_alternative<op::TopK>(op)) return "ranks reals";
+  if (std::holds_alternative<op::NonMaxSuppression>(op)) return "ranks reals";
   if (std::holds_alternative<op::AveragePool>(op)) return "of a real input, or by a divisor that varies at the border";
   return {};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <span>
 
 #include "compiler/graph.h"
@@ -38,8 +39,30 @@ inline double apply(op::UnaryFunction function, double x) {
       return 1 / (1 + std::exp(-x));
     case op::UnaryFunction::Tanh:
       return std::tanh(x);
+    case op::UnaryFunction::Exp:
+      return std::exp(x);
+    case op::UnaryFunction::Log:
+      return std::log(x);
+    case op::UnaryFunction::Sqrt:
+      return std::sqrt(x);
+    case op::UnaryFunction::Abs:
+      return std::abs(x);
+    case op::UnaryFunction::Erf:
+      return std::erf(x);
+    case op::UnaryFunction::HardSwish:
+      return x * std::min(std::max(x / 6 + 0.5, 0.0), 1.0);
+    case op::UnaryFunction::Gelu:
+      return x / 2 * (1 + std::erf(x / std::numbers::sqrt2));
+    case op::UnaryFunction::GeluTanh:
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
   }
   return 0;
+}
+
+/// Whether the function never falls, for every real number.
+inline bool never_falls(op::UnaryFunction function) {
+  using enum op::UnaryFunction;
+  return function == Relu || function == Sigmoid || function == Tanh || function == Exp || function == Erf;
 }
 
 inline double leaky_relu(double x, double slope) { return x < 0 ? x * slope : x; }

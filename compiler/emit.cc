@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "schema/bitplanes.h"
@@ -116,6 +117,26 @@ file::MapFunction map_function_of(op::MapStep::Function function) {
       return file::MapFunction::FakeQuant;
     case op::MapStep::Function::Bipolar:
       return file::MapFunction::Bipolar;
+    case op::MapStep::Function::Exp:
+      return file::MapFunction::Exp;
+    case op::MapStep::Function::Log:
+      return file::MapFunction::Log;
+    case op::MapStep::Function::Sqrt:
+      return file::MapFunction::Sqrt;
+    case op::MapStep::Function::Abs:
+      return file::MapFunction::Abs;
+    case op::MapStep::Function::Erf:
+      return file::MapFunction::Erf;
+    case op::MapStep::Function::HardSwish:
+      return file::MapFunction::HardSwish;
+    case op::MapStep::Function::Gelu:
+      return file::MapFunction::Gelu;
+    case op::MapStep::Function::GeluTanh:
+      return file::MapFunction::GeluTanh;
+    case op::MapStep::Function::Power:
+      return file::MapFunction::Power;
+    case op::MapStep::Function::Quotient:
+      return file::MapFunction::Quotient;
   }
   return file::MapFunction::Affine;
 }
@@ -386,6 +407,33 @@ class Emitter {
     const file::Blob rows = parameters(converted<uint32_t>(resize.rows));
     const file::Blob columns = parameters(converted<uint32_t>(resize.columns));
     return emitted(file::CreateResize(fb_, &rows, &columns));
+  }
+
+  Emitted emit_op(const Node&, const op::Gather& gather) {
+    const file::Blob indices = parameters(converted<uint32_t>(gather.indices));
+    return emitted(file::CreateGather(fb_, static_cast<uint32_t>(gather.axis), &indices));
+  }
+  Offset<file::Interpolation> emit_interpolation(const op::Interpolation& along) {
+    const file::Blob first = parameters(converted<uint32_t>(along.first));
+    const file::Blob second = parameters(converted<uint32_t>(along.second));
+    const file::Blob weight = parameters(along.weight);
+    return file::CreateInterpolation(fb_, &first, &second, &weight);
+  }
+  Emitted emit_op(const Node&, const op::Interpolate& interpolate) {
+    const auto rows = emit_interpolation(interpolate.rows), columns = emit_interpolation(interpolate.columns);
+    return emitted(file::CreateInterpolate(fb_, rows, columns));
+  }
+  Emitted emit_op(const Node&, const op::CodeInterpolate& interpolate) {
+    const auto rows = emit_interpolation(interpolate.rows), columns = emit_interpolation(interpolate.columns);
+    return emitted(file::CreateInterpolate(fb_, rows, columns, emit_epilogue(interpolate.epilogue, false)));
+  }
+  Emitted emit_op(const Node&, const op::TopK& top) {
+    return emitted(file::CreateTopK(fb_, static_cast<uint32_t>(top.axis), top.smallest, top.indices));
+  }
+  Emitted emit_op(const Node&, const op::NonMaxSuppression& n) {
+    const int64_t most = std::min<int64_t>(n.most_per_class, std::numeric_limits<uint32_t>::max());
+    return emitted(file::CreateNonMaxSuppression(fb_, n.centered, static_cast<uint32_t>(most), n.overlap_threshold,
+                                                 n.score_threshold));
   }
 
   /// Operators that lowering replaces. Every operator must be here or above: std::visit needs an overload for each.

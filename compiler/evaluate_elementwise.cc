@@ -43,6 +43,26 @@ double step_of_map(const op::MapStep& step, double x, size_t channel) {
       return (clip(round_to_integer(x / a() + b(), step.rounding), step.lowest, step.highest) - b()) * a();
     case op::MapStep::Function::Bipolar:
       return x >= 0 ? a() : -a();
+    case op::MapStep::Function::Exp:
+      return apply(op::UnaryFunction::Exp, x);
+    case op::MapStep::Function::Log:
+      return apply(op::UnaryFunction::Log, x);
+    case op::MapStep::Function::Sqrt:
+      return apply(op::UnaryFunction::Sqrt, x);
+    case op::MapStep::Function::Abs:
+      return apply(op::UnaryFunction::Abs, x);
+    case op::MapStep::Function::Erf:
+      return apply(op::UnaryFunction::Erf, x);
+    case op::MapStep::Function::HardSwish:
+      return apply(op::UnaryFunction::HardSwish, x);
+    case op::MapStep::Function::Gelu:
+      return apply(op::UnaryFunction::Gelu, x);
+    case op::MapStep::Function::GeluTanh:
+      return apply(op::UnaryFunction::GeluTanh, x);
+    case op::MapStep::Function::Power:
+      return apply(op::BinaryFunction::Pow, x, a());
+    case op::MapStep::Function::Quotient:
+      return apply(op::BinaryFunction::Div, a(), x);
   }
   return x;
 }

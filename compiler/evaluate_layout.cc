@@ -56,6 +56,22 @@ Tensor evaluate(const op::Concat& concat, const Call& call) {
   return result;
 }
 
+Tensor evaluate(const op::Gather& gather, const Call& call) {
+  Tensor result = call.output();
+  const Shape& from = call.input(0).shape;
+  const auto axis = static_cast<ptrdiff_t>(gather.axis);
+  const int64_t outer = elements({from.begin(), from.begin() + axis});
+  const int64_t inner = elements({from.begin() + axis + 1, from.end()});
+  const int64_t extent = from[static_cast<size_t>(axis)];
+  auto into = result.data.begin();
+  for (int64_t i = 0; i < outer; ++i) {
+    for (const int64_t index : gather.indices) {
+      into = std::copy_n(call.input(0).data.begin() + (i * extent + index) * inner, inner, into);
+    }
+  }
+  return result;
+}
+
 Tensor evaluate(const op::Pad& pad, const Call& call) {
   Tensor result = call.output();
   std::fill(result.data.begin(), result.data.end(), pad.value);

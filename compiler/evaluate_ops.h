@@ -64,6 +64,15 @@ Tensor evaluate(const op::Transpose&, const Call&);
 Tensor evaluate(const op::Concat&, const Call&);
 Tensor evaluate(const op::Pad&, const Call&);
 Tensor evaluate(const op::Resize&, const Call&);
+Tensor evaluate(const op::Gather&, const Call&);
+
+// evaluate_interpolate.cc
+Tensor evaluate(const op::Interpolate&, const Call&);
+Tensor evaluate(const op::CodeInterpolate&, const Call&);
+
+// evaluate_ranking.cc
+Tensor evaluate(const op::TopK&, const Call&);
+Tensor evaluate(const op::NonMaxSuppression&, const Call&);
 
 /// An image's place in memory, and a kernel's too: [N,C,H,W] or [N,H,W,C].
 struct Image {

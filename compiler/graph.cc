@@ -56,7 +56,8 @@ std::string_view function_name(op::BinaryFunction function) {
 }
 
 std::string_view function_name(op::UnaryFunction function) {
-  constexpr std::string_view kNames[] = {"Relu", "Sigmoid", "Tanh"};
+  constexpr std::string_view kNames[] = {"Relu", "Sigmoid", "Tanh",      "Exp",  "Log",     "Sqrt",
+                                         "Abs",  "Erf",     "HardSwish", "Gelu", "GeluTanh"};
   return kNames[static_cast<size_t>(function)];
 }
 
@@ -80,12 +81,17 @@ struct Name {
   std::string_view operator()(const op::Concat&) const { return "Concat"; }
   std::string_view operator()(const op::Pad&) const { return "Pad"; }
   std::string_view operator()(const op::Resize&) const { return "Resize"; }
+  std::string_view operator()(const op::Gather&) const { return "Gather"; }
+  std::string_view operator()(const op::Interpolate&) const { return "Interpolate"; }
+  std::string_view operator()(const op::TopK&) const { return "TopK"; }
+  std::string_view operator()(const op::NonMaxSuppression&) const { return "NonMaxSuppression"; }
   std::string_view operator()(const op::Linear&) const { return "Linear"; }
   std::string_view operator()(const op::Quantize&) const { return "Quantize"; }
   std::string_view operator()(const op::Dequantize&) const { return "Dequantize"; }
   std::string_view operator()(const op::Lookup&) const { return "Lookup"; }
   std::string_view operator()(const op::Combine&) const { return "Combine"; }
   std::string_view operator()(const op::CodePool&) const { return "CodePool"; }
+  std::string_view operator()(const op::CodeInterpolate&) const { return "CodeInterpolate"; }
   std::string_view operator()(const op::Map&) const { return "Map"; }
 };
 

@@ -94,7 +94,19 @@ struct Binary {
   BinaryFunction function;
 };
 
-enum class UnaryFunction : uint8_t { Relu, Sigmoid, Tanh };
+enum class UnaryFunction : uint8_t {
+  Relu,
+  Sigmoid,
+  Tanh,
+  Exp,
+  Log,
+  Sqrt,
+  Abs,
+  Erf,
+  HardSwish,  // x * clip(x/6 + 1/2, 0, 1)
+  Gelu,
+  GeluTanh,  // the approximation of Gelu by tanh
+};
 
 struct Unary {
   UnaryFunction function;
@@ -168,6 +180,40 @@ struct Resize {
   Layout layout = Layout::ChannelsFirst;
 };
 
+/// Along the axis, output i is input indices[i].
+struct Gather {
+  int axis = 0;
+  std::vector<int64_t> indices;
+};
+
+/// Where the outputs of an axis lie between the inputs: at `first` and `second`, by the weight of the second.
+struct Interpolation {
+  std::vector<int64_t> first, second;
+  std::vector<double> weight;
+};
+
+/// Bilinear.
+struct Interpolate {
+  Interpolation rows, columns;
+  Layout layout = Layout::ChannelsFirst;
+};
+
+/// The largest (or smallest) k along the axis, best first, of equal ones the lower index: the elements, or their
+/// indices.
+struct TopK {
+  int axis = 0;
+  int64_t k = 1;
+  bool smallest = false, indices = false;
+};
+
+/// boxes [B,N,4], scores [B,C,N]; gives [B*C*min(most_per_class, N), 3] rows of batch, class and box, the last ones of
+/// -1 where fewer are selected.
+struct NonMaxSuppression {
+  bool centered = false;
+  int64_t most_per_class = 0;
+  float overlap_threshold = 0, score_threshold = -std::numeric_limits<float>::infinity();
+};
+
 // Lowered operators, one for one those of schema/tidbit.fbs that work on codes. Channels are the last axis, layouts
 // ChannelsLast. Pass `lower` makes them.
 
@@ -238,9 +284,33 @@ struct CodePool {
   Epilogue epilogue;
 };
 
+/// x as codes: the interpolated real, then the epilogue
+struct CodeInterpolate {
+  Interpolation rows, columns;
+  Epilogue epilogue;
+};
+
 /// One function of a chain on reals; its meaning is that of file::MapFunction.
 struct MapStep {
-  enum class Function : uint8_t { Affine, Clamp, LeakyRelu, Sigmoid, Tanh, FakeQuant, Bipolar } function;
+  enum class Function : uint8_t {
+    Affine,
+    Clamp,
+    LeakyRelu,
+    Sigmoid,
+    Tanh,
+    FakeQuant,
+    Bipolar,
+    Exp,
+    Log,
+    Sqrt,
+    Abs,
+    Erf,
+    HardSwish,
+    Gelu,
+    GeluTanh,
+    Power,
+    Quotient,
+  } function;
   std::vector<double> a, b;  // one a channel or one
   double lowest = 0, highest = 0;
   Rounding rounding = Rounding::HalfEven;
@@ -255,7 +325,8 @@ struct Map {
 using Operator = std::variant<op::Convolution, op::MatMul, op::BatchNormalization, op::Binary, op::Unary, op::LeakyRelu,
                               op::PRelu, op::Clip, op::Softmax, op::FakeQuant, op::Trunc, op::MultiThreshold,
                               op::MaxPool, op::AveragePool, op::Reshape, op::Transpose, op::Concat, op::Pad, op::Resize,
-                              op::Linear, op::Quantize, op::Dequantize, op::Lookup, op::Combine, op::CodePool, op::Map>;
+                              op::Gather, op::Interpolate, op::TopK, op::NonMaxSuppression, op::Linear, op::Quantize,
+                              op::Dequantize, op::Lookup, op::Combine, op::CodePool, op::CodeInterpolate, op::Map>;
 
 /// "Convolution", ...: for messages and reports.
 std::string_view name(const Operator& op);

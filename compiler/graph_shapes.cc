@@ -217,6 +217,51 @@ class Rules {
     return {result};
   }
 
+  std::vector<Shape> operator()(const op::Gather& gather) const {
+    inputs(1, 1);
+    Shape result = shape(0);
+    require(gather.axis >= 0 && gather.axis < rank(result), "axis out of range");
+    int64_t& extent = result[static_cast<size_t>(gather.axis)];
+    for (const int64_t index : gather.indices) {
+      require(index >= 0 && index < extent, fmt::format("index {} is out of range for an extent of {}", index, extent));
+    }
+    extent = static_cast<int64_t>(gather.indices.size());
+    return {result};
+  }
+
+  std::vector<Shape> operator()(const op::Interpolate& interpolate) const {
+    inputs(1, 1);
+    return {interpolated(interpolate.rows, interpolate.columns, interpolate.layout)};
+  }
+
+  std::vector<Shape> operator()(const op::CodeInterpolate& interpolate) const {
+    inputs(1, 1);
+    require_codes(0);
+    const Shape result = interpolated(interpolate.rows, interpolate.columns, Layout::ChannelsLast);
+    check_epilogue(interpolate.epilogue, result.back());
+    return {result};
+  }
+
+  std::vector<Shape> operator()(const op::TopK& top) const {
+    inputs(1, 1);
+    Shape result = shape(0);
+    require(top.axis >= 0 && top.axis < rank(result), "axis out of range");
+    int64_t& extent = result[static_cast<size_t>(top.axis)];
+    require(top.k >= 1 && top.k <= extent, fmt::format("{} elements of an extent of {}", top.k, extent));
+    extent = top.k;
+    return {result};
+  }
+
+  std::vector<Shape> operator()(const op::NonMaxSuppression& suppression) const {
+    inputs(2, 2);
+    const Shape &boxes = shape(0), &scores = shape(1);
+    const bool fit =
+        boxes.size() == 3 && scores.size() == 3 && boxes[2] == 4 && boxes[0] == scores[0] && boxes[1] == scores[2];
+    require(fit, "boxes " + to_string(boxes) + " and scores " + to_string(scores) + " are not [B,N,4] and [B,C,N]");
+    require(suppression.most_per_class >= 1, "selects no boxes");
+    return {{elements({scores[0], scores[1], std::min(suppression.most_per_class, scores[2])}), 3}};
+  }
+
   std::vector<Shape> operator()(const op::Linear& linear) const {
     inputs(1, 2);
     if (linear.kind != op::LinearKind::RealInput) require_codes(0);
@@ -273,10 +318,12 @@ class Rules {
     inputs(1, 1);
     using Function = op::MapStep::Function;
     for (const op::MapStep& step : map.steps) {
-      const bool none = step.function == Function::Sigmoid || step.function == Function::Tanh;
-      const bool one = step.function == Function::LeakyRelu || step.function == Function::Bipolar;
-      require(none || same_or_one(step.a.size(), channels()), "a step's arrays do not fit the channels");
-      require(none || one || same_or_one(step.b.size(), channels()), "a step's arrays do not fit the channels");
+      const bool two =
+          step.function == Function::Affine || step.function == Function::Clamp || step.function == Function::FakeQuant;
+      const bool one = step.function == Function::LeakyRelu || step.function == Function::Bipolar ||
+                       step.function == Function::Power || step.function == Function::Quotient;
+      require((!one && !two) || same_or_one(step.a.size(), channels()), "a step's arrays do not fit the channels");
+      require(!two || same_or_one(step.b.size(), channels()), "a step's arrays do not fit the channels");
     }
     return elementwise();
   }
@@ -338,6 +385,24 @@ class Rules {
       const int64_t output = output_extent(window, axis, extent);
       check_windows_reach_image(window, axis, extent, output);
       extent = output;
+    }
+    return result;
+  }
+
+  Shape interpolated(const op::Interpolation& rows, const op::Interpolation& columns, Layout layout) const {
+    Shape result = shape(0);
+    require(result.size() == 4, "needs an image of rank 4, not " + to_string(result));
+    size_t axis = layout == Layout::ChannelsLast ? 1 : 2;
+    for (const op::Interpolation* along : {&rows, &columns}) {
+      int64_t& extent = result[axis++];
+      const size_t count = along->first.size();
+      require(along->second.size() == count && along->weight.size() == count, "arrays of different sizes");
+      for (size_t i = 0; i < count; ++i) {
+        const auto inside = [&](int64_t pixel) { return pixel >= 0 && pixel < extent; };
+        require(inside(along->first[i]) && inside(along->second[i]), "picks a pixel outside the image");
+        require(along->weight[i] >= 0 && along->weight[i] <= 1, "a weight is not between 0 and 1");
+      }
+      extent = static_cast<int64_t>(count);
     }
     return result;
   }

@@ -54,8 +54,15 @@ struct EpilogueText {
 
 std::string epilogue_text(const op::Epilogue& epilogue) { return std::visit(EpilogueText{}, epilogue); }
 
+std::string interpolation_text(const op::Interpolation& rows, const op::Interpolation& columns) {
+  return fmt::format(" rows={} weights={} columns={} weights={}", list(rows.first), list(rows.weight),
+                     list(columns.first), list(columns.weight));
+}
+
 std::string_view step_name(op::MapStep::Function function) {
-  constexpr std::string_view kNames[] = {"affine", "clamp", "leaky_relu", "sigmoid", "tanh", "fake_quant", "bipolar"};
+  constexpr std::string_view kNames[] = {"affine",     "clamp", "leaky_relu", "sigmoid", "tanh",    "fake_quant",
+                                         "bipolar",    "exp",   "log",        "sqrt",    "abs",     "erf",
+                                         "hard_swish", "gelu",  "gelu_tanh",  "power",   "quotient"};
   return kNames[static_cast<size_t>(function)];
 }
 
@@ -103,6 +110,22 @@ struct Attributes {
   }
   std::string operator()(const op::Resize& r) const {
     return fmt::format(" rows={} columns={}", list(r.rows), list(r.columns)) + layout_text(r.layout);
+  }
+  std::string operator()(const op::Gather& g) const {
+    return fmt::format(" axis={} indices={}", g.axis, list(g.indices));
+  }
+  std::string operator()(const op::Interpolate& i) const {
+    return interpolation_text(i.rows, i.columns) + layout_text(i.layout);
+  }
+  std::string operator()(const op::CodeInterpolate& i) const {
+    return interpolation_text(i.rows, i.columns) + epilogue_text(i.epilogue);
+  }
+  std::string operator()(const op::TopK& t) const {
+    return fmt::format(" axis={} k={}{}{}", t.axis, t.k, t.smallest ? " smallest" : "", t.indices ? " indices" : "");
+  }
+  std::string operator()(const op::NonMaxSuppression& n) const {
+    return fmt::format(" most={} overlap={} score={}{}", n.most_per_class, n.overlap_threshold, n.score_threshold,
+                       n.centered ? " centered" : "");
   }
   std::string operator()(const op::Linear& l) const {
     constexpr std::string_view kKinds[] = {"quantized", "depthwise", "real_input"};

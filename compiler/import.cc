@@ -252,12 +252,17 @@ class Importer {
       NodeImport import(state_, node, opset_, inputs);
       const ValueId result = entry->run(import);
       const IntegerForm* const form = entry->integers == Integers::Moved ? state_.form(inputs[0]) : nullptr;
-      if (form && result != inputs[0]) import.set_form(result, IntegerForm(*form));
+      if (form) set_forms(import, result, IntegerForm(*form));
       name_result(node, first, result);
       name_further_results(node, import.further_outputs());
     } catch (const CompileError& error) {
       throw CompileError(fmt::format("{}: {}", describe(node), error.what()));
     }
+  }
+
+  static void set_forms(NodeImport& import, ValueId result, const IntegerForm& form) {
+    import.set_form(result, form);
+    for (const ValueId further : import.further_outputs()) import.set_form(further, form);
   }
 
   std::vector<ValueId> node_inputs(const onnx::NodeProto& node, const OperatorImport& entry) {
@@ -365,8 +370,9 @@ class Importer {
 }  // namespace
 
 const OperatorImport* find_onnx_operator(std::string_view name) {
-  return find_in({constant_operators(), elementwise_operators(), layout_operators(), linear_quantizers(),
-                  matrix_operators(), qlinear_operators(), resize_operators(), window_operators()},
+  return find_in({constant_operators(), deconvolution_operators(), elementwise_operators(), gather_operators(),
+                  layout_operators(), linear_quantizers(), matrix_operators(), normalization_operators(),
+                  qlinear_operators(), ranking_operators(), resize_operators(), window_operators()},
                  name);
 }
 

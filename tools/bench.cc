@@ -45,6 +45,8 @@ struct Latency {
 };
 
 struct Measurement {
+  double first;  // seconds from opening the file to the first result
+  size_t arena_bytes;
   size_t repeats;
   Latency run;
   std::vector<double> nodes;  // median seconds of each; empty without --per-op
@@ -76,9 +78,22 @@ size_t warm_up(Session& session, size_t asked) {
   return std::clamp(static_cast<size_t>(fitting), kLeastRepeats, kMostRepeats);
 }
 
+Session open(const Model& model, const Options& options) {
+  return require(
+      Session::create(model, {.batch = options.batch, .threads = options.threads, .profile = options.per_op}));
+}
+
+Model load(const Options& options) { return require(Model::load(options.model, options.load)); }
+
+double time_first_result(const Options& options) {
+  const auto start = Clock::now();
+  open(load(options), options).run();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 Measurement measure(const Model& model, const Options& options) {
-  Session session =
-      require(Session::create(model, {.batch = options.batch, .threads = options.threads, .profile = options.per_op}));
+  const double first = time_first_result(options);
+  Session session = open(model, options);
   fill_inputs(model, session);
   const size_t repeats = warm_up(session, options.repeat);
   std::vector<double> seconds;
@@ -91,7 +106,7 @@ Measurement measure(const Model& model, const Options& options) {
     }
     progress.advance();
   }
-  Measurement result{repeats, Latency(seconds), {}};
+  Measurement result{first, session.arena_bytes(), repeats, Latency(seconds), {}};
   for (std::vector<double>& node : node_seconds) result.nodes.push_back(Latency(std::move(node)).median);
   return result;
 }
@@ -103,10 +118,14 @@ int64_t batch_macs(const NodeInfo& node, const Options& options) {
   return node.macs * static_cast<int64_t>(options.batch);
 }
 
+double mebibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
 void print_text(const Model& model, const Options& options, const Measurement& measured) {
   fmt::print("{}: median {:.3f} ms, min {:.3f}, max {:.3f} of {} runs; batch {}, {} thread{}, {}\n", model.name(),
              1e3 * measured.run.median, 1e3 * measured.run.lowest, 1e3 * measured.run.highest, measured.repeats,
              options.batch, options.threads, options.threads == 1 ? "" : "s", kernels::name(kernels::host_isa()));
+  fmt::print("first result {:.1f} ms after opening the file; weights {:.2f} MiB, arena {:.2f} MiB\n",
+             1e3 * measured.first, mebibytes(model.packed_bytes()), mebibytes(measured.arena_bytes));
   if (!options.per_op) return;
   double total = 0;
   for (double seconds : measured.nodes) total += seconds;
@@ -134,6 +153,9 @@ void print_json(const Model& model, const Options& options, const Measurement& m
   }
   const nlohmann::json all = {{"name", model.name()},
                               {"file_bytes", model.file_bytes()},
+                              {"packed_bytes", model.packed_bytes()},
+                              {"arena_bytes", measured.arena_bytes},
+                              {"first_seconds", measured.first},
                               {"tier", kernels::name(kernels::host_isa())},
                               {"threads", options.threads},
                               {"batch", options.batch},
@@ -146,7 +168,7 @@ void print_json(const Model& model, const Options& options, const Measurement& m
 }
 
 int bench_command(const Options& options) {
-  const Model model = require(Model::load(options.model, options.load));
+  const Model model = load(options);
   const Measurement measured = measure(model, options);
   options.json ? print_json(model, options, measured) : print_text(model, options, measured);
   return kDone;

@@ -50,75 +50,6 @@ ValueId shape(NodeImport& node) {
                        onnx::TensorProto::INT64);
 }
 
-ValueId gather(NodeImport& node) {
-  const Tensor data = node.constant(0, "the data"), indices = node.constant(1, "the indices");
-  const int64_t axis = node.axis_in(node.integer("axis", 0), node.rank(0));
-  const int64_t extent = data.shape[static_cast<size_t>(axis)];
-  const int64_t outer = elements({data.shape.begin(), data.shape.begin() + axis});
-  const int64_t inner = elements({data.shape.begin() + axis + 1, data.shape.end()});
-  Tensor result;
-  result.shape.assign(data.shape.begin(), data.shape.begin() + axis);
-  result.shape.insert(result.shape.end(), indices.shape.begin(), indices.shape.end());
-  result.shape.insert(result.shape.end(), data.shape.begin() + axis + 1, data.shape.end());
-  node.spend(elements(result.shape));
-  for (int64_t i = 0; i < outer; ++i) {
-    for (const double index : indices.data) {
-      const int64_t row = i * extent + node.axis_in(to_int64(index), extent);
-      result.data.insert(result.data.end(), data.data.begin() + row * inner, data.data.begin() + (row + 1) * inner);
-    }
-  }
-  return node.constant(std::move(result), node.type(0));
-}
-
-struct Range {
-  int64_t axis, start, end, step;
-};
-
-/// data, starts, ends, [axes, steps]; attributes before opset 10.
-std::vector<Range> read_ranges(const NodeImport& node) {
-  const auto numbers = [&](std::string_view name, size_t input) {
-    return node.has_input(input) ? node.constant_integers(input, name) : node.integers(name, {});
-  };
-  const std::vector<int64_t> starts = numbers("starts", 1), ends = numbers("ends", 2);
-  const std::vector<int64_t> axes = numbers("axes", 3), steps = numbers("steps", 4);
-  const auto fits = [&](const std::vector<int64_t>& optional) {
-    return optional.empty() || optional.size() == starts.size();
-  };
-  if (ends.size() != starts.size() || !fits(axes) || !fits(steps)) node.fail("starts, ends, axes and steps do not fit");
-  std::vector<Range> ranges;
-  for (size_t i = 0; i < starts.size(); ++i) {
-    ranges.push_back({node.axis_in(axes.empty() ? static_cast<int64_t>(i) : axes[i], node.rank(0)), starts[i], ends[i],
-                      steps.empty() ? 1 : steps[i]});
-    if (ranges.back().step < 1) node.fail("only positive steps are supported");
-  }
-  return ranges;
-}
-
-/// The elements start, start + step, .. of one axis.
-Tensor slice(const Tensor& data, const Range& range) {
-  const auto axis = static_cast<ptrdiff_t>(range.axis);
-  const int64_t extent = data.shape[static_cast<size_t>(axis)];
-  const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + extent : at, 0, extent); };
-  const int64_t outer = elements({data.shape.begin(), data.shape.begin() + axis});
-  const int64_t inner = elements({data.shape.begin() + axis + 1, data.shape.end()});
-  const int64_t start = bound(range.start), end = bound(range.end), step = std::min(range.step, extent + 1);
-  Tensor result = {data.shape, {}};
-  result.shape[static_cast<size_t>(axis)] = end > start ? (end - start + step - 1) / step : 0;
-  for (int64_t i = 0; i < outer; ++i) {
-    for (int64_t at = start; at < end; at += step) {
-      const auto from = data.data.begin() + (i * extent + at) * inner;
-      result.data.insert(result.data.end(), from, from + inner);
-    }
-  }
-  return result;
-}
-
-ValueId slice(NodeImport& node) {
-  Tensor result = node.constant(0, "the data");
-  for (const Range& range : read_ranges(node)) result = slice(result, range);
-  return node.constant(std::move(result), node.type(0));
-}
-
 /// Reals stay what they are, whatever the width of their type.
 ValueId cast(NodeImport& node) {
   const auto to = static_cast<int>(node.integer("to", onnx::TensorProto::UNDEFINED));
@@ -139,8 +70,10 @@ ValueId cast(NodeImport& node) {
 
 std::span<const OperatorImport> constant_operators() {
   static constexpr OperatorImport kOperators[] = {
-      {"Cast", 1, 1, cast},     {"Constant", 0, 0, constant}, {"ConstantOfShape", 1, 1, constant_of_shape},
-      {"Gather", 2, 2, gather}, {"Shape", 1, 1, shape},       {"Slice", 1, 5, slice},
+      {"Cast", 1, 1, cast},
+      {"Constant", 0, 0, constant},
+      {"ConstantOfShape", 1, 1, constant_of_shape},
+      {"Shape", 1, 1, shape},
   };
   return kOperators;
 }

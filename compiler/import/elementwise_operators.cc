@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -41,6 +42,49 @@ ValueId clip(NodeImport& node) {
   return node.emit(op, {node.input(0)});
 }
 
+/// max(0, min(1, alpha*x + beta))
+ValueId hard_sigmoid(NodeImport& node) {
+  const ValueId scaled = node.binary(op::BinaryFunction::Mul, node.input(0), node.real("alpha", 0.2F));
+  const ValueId line = node.binary(op::BinaryFunction::Add, scaled, node.real("beta", 0.5F));
+  return node.emit(op::Clip{0, 1}, {line});
+}
+
+ValueId gelu(NodeImport& node) {
+  const std::string approximate = node.text("approximate", "none");
+  if (approximate != "none" && approximate != "tanh")
+    node.fail(fmt::format("approximate '{}' is unknown", approximate));
+  using enum op::UnaryFunction;
+  return node.emit(op::Unary{approximate == "tanh" ? GeluTanh : Gelu}, node.inputs());
+}
+
+ValueId negated(NodeImport& node) { return node.binary(op::BinaryFunction::Mul, node.input(0), -1.0); }
+
+ValueId reciprocal(NodeImport& node) {
+  return node.binary(op::BinaryFunction::Div, node.constant(Tensor::scalar(1)), node.input(0));
+}
+
+/// Of an operand and constants, all of one number: a Clip.
+ValueId limited(NodeImport& node, bool from_above) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  ValueId x = kNoValue;
+  op::Clip op = {-kInfinity, kInfinity};
+  for (size_t i = 0; i < node.input_count(); ++i) {
+    if (node.is_constant(i) && elements(node.shape(i)) == 1) {
+      const double limit = node.constant_scalar(i, "a limit");
+      if (from_above) op.highest = std::min(op.highest, limit);
+      if (!from_above) op.lowest = std::max(op.lowest, limit);
+    } else if (x == kNoValue) {
+      x = node.input(i);
+    } else {
+      node.fail("is supported of one tensor and constants of one number");
+    }
+  }
+  if (x == kNoValue) node.fail("is supported of one tensor and constants of one number");
+  return node.emit(op, {x});
+}
+ValueId min(NodeImport& node) { return limited(node, true); }
+ValueId max(NodeImport& node) { return limited(node, false); }
+
 /// Before opset 13 all axes from `axis` on are one.
 ValueId softmax(NodeImport& node) {
   const int64_t rank = node.rank(0);
@@ -66,14 +110,34 @@ ValueId dropout(NodeImport& node) {
 
 std::span<const OperatorImport> elementwise_operators() {
   using op::BinaryFunction, op::UnaryFunction;
+  constexpr size_t kAny = SIZE_MAX;
   static constexpr OperatorImport kOperators[] = {
-      {"Add", 2, 2, binary<BinaryFunction::Add>},       {"Clip", 1, 3, clip, Integers::Known},
-      {"Div", 2, 2, binary<BinaryFunction::Div>},       {"Dropout", 1, 3, dropout, Integers::Moved},
-      {"Identity", 1, 1, same, Integers::Moved},        {"LeakyRelu", 1, 1, leaky_relu},
-      {"Mul", 2, 2, binary<BinaryFunction::Mul>},       {"PRelu", 2, 2, prelu},
-      {"Pow", 2, 2, binary<BinaryFunction::Pow>},       {"Relu", 1, 1, unary<UnaryFunction::Relu>},
-      {"Sigmoid", 1, 1, unary<UnaryFunction::Sigmoid>}, {"Softmax", 1, 1, softmax},
-      {"Sub", 2, 2, binary<BinaryFunction::Sub>},       {"Tanh", 1, 1, unary<UnaryFunction::Tanh>},
+      {"Abs", 1, 1, unary<UnaryFunction::Abs>},
+      {"Add", 2, 2, binary<BinaryFunction::Add>},
+      {"Clip", 1, 3, clip, Integers::Known},
+      {"Div", 2, 2, binary<BinaryFunction::Div>},
+      {"Dropout", 1, 3, dropout, Integers::Moved},
+      {"Erf", 1, 1, unary<UnaryFunction::Erf>},
+      {"Exp", 1, 1, unary<UnaryFunction::Exp>},
+      {"Gelu", 1, 1, gelu},
+      {"HardSigmoid", 1, 1, hard_sigmoid},
+      {"HardSwish", 1, 1, unary<UnaryFunction::HardSwish>},
+      {"Identity", 1, 1, same, Integers::Moved},
+      {"LeakyRelu", 1, 1, leaky_relu},
+      {"Log", 1, 1, unary<UnaryFunction::Log>},
+      {"Max", 1, kAny, max},
+      {"Min", 1, kAny, min},
+      {"Mul", 2, 2, binary<BinaryFunction::Mul>},
+      {"Neg", 1, 1, negated},
+      {"PRelu", 2, 2, prelu},
+      {"Pow", 2, 2, binary<BinaryFunction::Pow>},
+      {"Reciprocal", 1, 1, reciprocal},
+      {"Relu", 1, 1, unary<UnaryFunction::Relu>},
+      {"Sigmoid", 1, 1, unary<UnaryFunction::Sigmoid>},
+      {"Softmax", 1, 1, softmax},
+      {"Sqrt", 1, 1, unary<UnaryFunction::Sqrt>},
+      {"Sub", 2, 2, binary<BinaryFunction::Sub>},
+      {"Tanh", 1, 1, unary<UnaryFunction::Tanh>},
   };
   return kOperators;
 }

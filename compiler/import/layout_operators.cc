@@ -8,11 +8,6 @@
 namespace tidbit::compiler {
 namespace {
 
-/// Numbers that are an attribute in older opsets and an input in newer ones.
-std::vector<int64_t> attribute_or_input(const NodeImport& node, std::string_view name, size_t input) {
-  return node.has_input(input) ? node.constant_integers(input, name) : node.integers(name, {});
-}
-
 ValueId reshape(NodeImport& node) {
   Shape to = node.constant_integers(1, "the shape");
   const Shape from = node.shape(0);
@@ -56,7 +51,7 @@ ValueId transpose(NodeImport& node) {
 
 /// The axes, from 0 and ascending; each once.
 std::vector<int64_t> read_axes(const NodeImport& node, int64_t rank) {
-  std::vector<int64_t> axes = attribute_or_input(node, "axes", 1);
+  std::vector<int64_t> axes = node.attribute_or_input("axes", 1);
   for (int64_t& axis : axes) axis = node.axis_in(axis, rank);
   std::sort(axes.begin(), axes.end());
   if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) node.fail("an axis is named twice");
@@ -79,7 +74,7 @@ ValueId squeeze(NodeImport& node) {
 }
 
 ValueId unsqueeze(NodeImport& node) {
-  const auto added = static_cast<int64_t>(attribute_or_input(node, "axes", 1).size());
+  const auto added = static_cast<int64_t>(node.attribute_or_input("axes", 1).size());
   if (added == 0) node.fail("axes are missing");
   Shape shape = node.shape(0);
   for (const int64_t axis : read_axes(node, node.rank(0) + added)) shape.insert(shape.begin() + axis, 1);
@@ -107,7 +102,7 @@ ValueId concat(NodeImport& node) {
 ValueId pad(NodeImport& node) {
   const std::string mode = node.text("mode", "constant");
   if (mode != "constant") node.fail(fmt::format("mode '{}' is not supported; only constant is", mode));
-  const std::vector<int64_t> pads = attribute_or_input(node, "pads", 1);
+  const std::vector<int64_t> pads = node.attribute_or_input("pads", 1);
   const auto rank = static_cast<size_t>(node.rank(0));
   std::vector<int64_t> axes(rank);
   std::iota(axes.begin(), axes.end(), 0);

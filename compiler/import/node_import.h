@@ -80,8 +80,17 @@ class NodeImport {
   /// `axis`, counted from the end where negative, or an error.
   int64_t axis_in(int64_t axis, int64_t rank) const;
 
+  /// Numbers that are an attribute in older opsets and an input in newer ones.
+  std::vector<int64_t> attribute_or_input(std::string_view name, size_t input) const {
+    return has_input(input) ? constant_integers(input, name) : integers(name, {});
+  }
+
   // What becomes of it. Returned values have no name and known shapes; what follows from constants is a constant.
   ValueId emit(Operator op, std::vector<ValueId> inputs);
+  ValueId binary(op::BinaryFunction function, ValueId a, ValueId b) { return emit(op::Binary{function}, {a, b}); }
+  ValueId binary(op::BinaryFunction function, ValueId a, double b) {
+    return binary(function, a, constant(Tensor::scalar(b)));
+  }
   ValueId reshape(ValueId, Shape);
   ValueId constant(Tensor tensor, int type = onnx::TensorProto::FLOAT) {
     return state_.add_constant("", std::move(tensor), type);
@@ -150,11 +159,15 @@ struct OperatorImport {
 const OperatorImport* find_onnx_operator(std::string_view name);
 
 std::span<const OperatorImport> constant_operators();
+std::span<const OperatorImport> deconvolution_operators();
 std::span<const OperatorImport> elementwise_operators();
+std::span<const OperatorImport> gather_operators();
 std::span<const OperatorImport> layout_operators();
 std::span<const OperatorImport> linear_quantizers();
 std::span<const OperatorImport> matrix_operators();
+std::span<const OperatorImport> normalization_operators();
 std::span<const OperatorImport> qlinear_operators();
+std::span<const OperatorImport> ranking_operators();
 std::span<const OperatorImport> resize_operators();
 std::span<const OperatorImport> window_operators();
 /// Of the domain com.microsoft.

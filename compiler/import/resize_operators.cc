@@ -1,4 +1,4 @@
-// Resize and Upsample, nearest neighbour: which input pixel each output pixel is, worked out here.
+// Resize and Upsample, nearest neighbour or linear: which input pixels make each output pixel is worked out here.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,6 +41,7 @@ double nearest(const NodeImport& node, const std::string& mode, double x) {
 }
 
 struct Modes {
+  bool linear;
   std::string coordinates, rounding;
 };
 
@@ -49,6 +50,20 @@ std::vector<int64_t> picks(const NodeImport& node, const Modes& modes, const Str
   for (int64_t i = 0; i < stretch.output; ++i) {
     const int64_t pick = to_int64(nearest(node, modes.rounding, coordinate(node, modes.coordinates, stretch, i)));
     result.push_back(std::clamp<int64_t>(pick, 0, stretch.input - 1));
+  }
+  return result;
+}
+
+/// Beyond the border the image goes on as it ends.
+op::Interpolation interpolation(const NodeImport& node, const Modes& modes, const Stretch& stretch) {
+  op::Interpolation result;
+  for (int64_t i = 0; i < stretch.output; ++i) {
+    const double x = coordinate(node, modes.coordinates, stretch, i);
+    const auto inside = [&](double at) { return std::clamp<int64_t>(to_int64(at), 0, stretch.input - 1); };
+    result.first.push_back(inside(std::floor(x)));
+    result.second.push_back(inside(std::floor(x) + 1));
+    const bool one = result.first.back() == result.second.back();
+    result.weight.push_back(one ? 0 : x - std::floor(x));
   }
   return result;
 }
@@ -101,18 +116,29 @@ ValueId resize_image(NodeImport& node, std::vector<Stretch> stretch, const Modes
   const bool last = !changes(stretch[3]) && changes(stretch[1]);
   if (changes(stretch[0]) || changes(stretch[last ? 3 : 1])) node.fail("only the axes of the image may change");
   const size_t first = last ? 1 : 2;
-  const op::Resize op = {.rows = picks(node, modes, stretch[first]),
-                         .columns = picks(node, modes, stretch[first + 1]),
-                         .layout = last ? Layout::ChannelsLast : Layout::ChannelsFirst};
-  const ValueId result = node.emit(op, {node.reshape(node.input(0), shape)});
+  const Layout layout = last ? Layout::ChannelsLast : Layout::ChannelsFirst;
+  const ValueId image = node.reshape(node.input(0), shape);
+  const ValueId result =
+      modes.linear
+          ? node.emit(op::Interpolate{interpolation(node, modes, stretch[first]),
+                                      interpolation(node, modes, stretch[first + 1]), layout},
+                      {image})
+          : node.emit(op::Resize{picks(node, modes, stretch[first]), picks(node, modes, stretch[first + 1]), layout},
+                      {image});
   if (!flat) return result;
   const Shape made = node.shape_of(result);
   return node.reshape(result, {made[0], made[1], made[3]});
 }
 
-void check_mode(const NodeImport& node) {
+bool is_linear(const NodeImport& node) {
   const std::string mode = node.text("mode", "nearest");
-  if (mode != "nearest") node.fail(fmt::format("mode '{}' is not supported; only nearest is", mode));
+  if (mode != "nearest" && mode != "linear") {
+    node.fail(fmt::format("mode '{}' is not supported; only nearest and linear are", mode));
+  }
+  if (mode == "linear" && node.form(0)) node.fail("linear resizing of integers is not supported");
+  if (node.integer("antialias", 0) != 0) node.fail("antialias is not supported");
+  if (node.integer("exclude_outside", 0) != 0) node.fail("exclude_outside is not supported");
+  return mode == "linear";
 }
 
 std::vector<double> constant_reals(const NodeImport& node, size_t input) {
@@ -121,22 +147,22 @@ std::vector<double> constant_reals(const NodeImport& node, size_t input) {
 
 /// X, scales in opset 10, where the mode was that of Upsample; then X, roi, scales, sizes.
 ValueId resize(NodeImport& node) {
-  check_mode(node);
+  const bool linear = is_linear(node);
   if (node.opset() < 11) {
-    return resize_image(node, stretches(node, constant_reals(node, 1), {}), {"asymmetric", "floor"});
+    return resize_image(node, stretches(node, constant_reals(node, 1), {}), {linear, "asymmetric", "floor"});
   }
   const std::string policy = node.text("keep_aspect_ratio_policy", "stretch");
   if (policy != "stretch") node.fail(fmt::format("keep_aspect_ratio_policy '{}' is not supported", policy));
   const std::vector<int64_t> sizes = node.has_input(3) ? node.constant_integers(3, "the sizes") : Shape{};
-  const Modes modes = {node.text("coordinate_transformation_mode", "half_pixel"),
+  const Modes modes = {linear, node.text("coordinate_transformation_mode", "half_pixel"),
                        node.text("nearest_mode", "round_prefer_floor")};
   return resize_image(node, stretches(node, constant_reals(node, 2), sizes), modes);
 }
 
 ValueId upsample(NodeImport& node) {
-  check_mode(node);
+  const bool linear = is_linear(node);
   const std::vector<double> scales = node.has_input(1) ? constant_reals(node, 1) : node.reals("scales");
-  return resize_image(node, stretches(node, scales, {}), {"asymmetric", "floor"});
+  return resize_image(node, stretches(node, scales, {}), {linear, "asymmetric", "floor"});
 }
 
 }  // namespace

@@ -180,10 +180,11 @@ ValueId average_pool(NodeImport& node) {
   });
 }
 
-ValueId global_average_pool(NodeImport& node) {
+template <class Pool>
+ValueId global_pool(NodeImport& node) {
   return on_image(node, Layout::ChannelsFirst, [&](ValueId image) {
     const Shape shape = node.shape_of(image);
-    op::AveragePool op;
+    Pool op;
     for (size_t axis = 0; axis < 2; ++axis) op.window.kernel[axis] = shape[axis + 2];
     return node.emit(op, {image});
   });
@@ -217,7 +218,8 @@ std::span<const OperatorImport> window_operators() {
       {"AveragePool", 1, 1, average_pool},
       {"BatchNormalization", 5, 5, batch_normalization_channels_first},
       {"Conv", 2, 3, conv},
-      {"GlobalAveragePool", 1, 1, global_average_pool},
+      {"GlobalAveragePool", 1, 1, global_pool<op::AveragePool>},
+      {"GlobalMaxPool", 1, 1, global_pool<op::MaxPool>, Integers::Moved},
       {"MaxPool", 1, 1, max_pool_channels_first, Integers::Moved},
   };
   return kOperators;

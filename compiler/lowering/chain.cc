@@ -81,7 +81,7 @@ Direction direction_of(const ScalarFunction& function, int64_t channel) {
             return Direction::None;
           },
           [&](const ScalarFunction::PRelu& f) { return f.slope[channel] >= 0 ? Direction::Rising : Direction::None; },
-          [](const op::Unary&) { return Direction::Rising; },
+          [](const op::Unary& f) { return never_falls(f.function) ? Direction::Rising : Direction::None; },
           [](const op::Clip&) { return Direction::Rising; },
           [](const ScalarFunction::FakeQuant&) { return Direction::Rising; },
           [](const op::Trunc&) { return Direction::Rising; },

@@ -39,12 +39,13 @@ Steps steps_of(const ScalarFunction::Binary& f) {
         step.b.push_back(0);
         break;
       case op::BinaryFunction::Div:
-        if (f.operand_first) return std::nullopt;
+        if (f.operand_first) return {{op::MapStep{Function::Quotient, f.operand.values(), {}}}};
         step.a.push_back(1 / operand);
         step.b.push_back(0);
         break;
       case op::BinaryFunction::Pow:
-        return std::nullopt;
+        if (f.operand_first) return std::nullopt;
+        return {{op::MapStep{Function::Power, f.operand.values(), {}}}};
     }
   }
   return {{step}};
@@ -60,6 +61,22 @@ Steps steps_of(const op::Unary& f) {
       return {{op::MapStep{Function::Sigmoid, {}, {}}}};
     case op::UnaryFunction::Tanh:
       return {{op::MapStep{Function::Tanh, {}, {}}}};
+    case op::UnaryFunction::Exp:
+      return {{op::MapStep{Function::Exp, {}, {}}}};
+    case op::UnaryFunction::Log:
+      return {{op::MapStep{Function::Log, {}, {}}}};
+    case op::UnaryFunction::Sqrt:
+      return {{op::MapStep{Function::Sqrt, {}, {}}}};
+    case op::UnaryFunction::Abs:
+      return {{op::MapStep{Function::Abs, {}, {}}}};
+    case op::UnaryFunction::Erf:
+      return {{op::MapStep{Function::Erf, {}, {}}}};
+    case op::UnaryFunction::HardSwish:
+      return {{op::MapStep{Function::HardSwish, {}, {}}}};
+    case op::UnaryFunction::Gelu:
+      return {{op::MapStep{Function::Gelu, {}, {}}}};
+    case op::UnaryFunction::GeluTanh:
+      return {{op::MapStep{Function::GeluTanh, {}, {}}}};
   }
   return std::nullopt;
 }

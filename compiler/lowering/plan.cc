@@ -43,7 +43,8 @@ size_t monotone_suffix(const Chain& chain, int64_t channels) {
 bool moves_codes(const Operator& op) {
   return std::holds_alternative<op::MaxPool>(op) || std::holds_alternative<op::Transpose>(op) ||
          std::holds_alternative<op::Reshape>(op) || std::holds_alternative<op::Resize>(op) ||
-         std::holds_alternative<op::Pad>(op) || std::holds_alternative<op::Concat>(op);
+         std::holds_alternative<op::Pad>(op) || std::holds_alternative<op::Concat>(op) ||
+         std::holds_alternative<op::Gather>(op);
 }
 
 /// Operators that the runtime has for reals under the name they have in ONNX.
@@ -51,7 +52,8 @@ bool runs_on_reals(const Operator& op) {
   const auto* binary = std::get_if<op::Binary>(&op);
   return moves_codes(op) || (binary && binary->function != op::BinaryFunction::Pow) ||
          std::holds_alternative<op::MatMul>(op) || std::holds_alternative<op::Softmax>(op) ||
-         std::holds_alternative<op::AveragePool>(op);
+         std::holds_alternative<op::AveragePool>(op) || std::holds_alternative<op::Interpolate>(op) ||
+         std::holds_alternative<op::TopK>(op) || std::holds_alternative<op::NonMaxSuppression>(op);
 }
 
 double real_of(const Quantization& q, int32_t code) { return q.scales[0] * q.grid.value(code); }
@@ -85,6 +87,7 @@ Plan Planner::plan_quantizer(const Node& node, const Quantization& target) {
   }
   if (source.root == Source::Root::Layer) return plan_layer_codes(source, function);
   if (source.root == Source::Root::Pool) return plan_pool_codes(source, function);
+  if (source.root == Source::Root::Interpolation) return plan_interpolated_codes(source, function);
   if (source.root == Source::Root::Binary) {
     if (auto plan = plan_combine(source, function)) return std::move(*plan);
     if (auto plan = plan_residual(source, function)) return std::move(*plan);
@@ -137,6 +140,15 @@ Plan Planner::plan_pool_codes(const Source& source, CodeFunction function) const
   const op::Epilogue epilogue = find_epilogue(function, pool_domain(pool), channels(source.value));
   const op::CodePool op{std::get<op::AveragePool>(pool.op).window, epilogue};
   return {{{pool.inputs[0], true}}, op, kNoValue, {}, describe(epilogue)};
+}
+
+Plan Planner::plan_interpolated_codes(const Source& source, const CodeFunction& function) const {
+  const Node& node = *analysis_.producer(source.value);
+  const SumDomain domain{SumDomain::Kind::Float64, {}, {}};
+  const op::Epilogue epilogue = find_epilogue(function, domain, function.chain.uniform() ? 1 : channels(source.value));
+  const auto& interpolate = std::get<op::Interpolate>(node.op);
+  const op::CodeInterpolate op{interpolate.rows, interpolate.columns, epilogue};
+  return {{{node.inputs[0], true}}, op, kNoValue, {}, describe(epilogue)};
 }
 
 Plan Planner::plan_real_quantize(ValueId value, const CodeFunction& function) const {

@@ -40,6 +40,7 @@ class Planner {
   Plan plan_lookup(const Source& source, const CodeFunction& function, ValueId value) const;
   Plan plan_layer_codes(const Source& source, CodeFunction function) const;
   Plan plan_pool_codes(const Source& source, CodeFunction function) const;
+  Plan plan_interpolated_codes(const Source& source, const CodeFunction& function) const;
   Plan plan_real_quantize(ValueId value, const CodeFunction& function) const;
   std::optional<Plan> plan_combine(const Source& source, const CodeFunction& function) const;
   std::optional<Plan> plan_residual(const Source& source, const CodeFunction& function);

@@ -48,7 +48,8 @@ std::optional<Quantization> Analysis::moved_grid(const Node& node) const {
   const std::optional<Quantization>& input = grid(node.inputs[0]);
   if (!input) return std::nullopt;
   if (std::holds_alternative<op::MaxPool>(node.op) || std::holds_alternative<op::Transpose>(node.op) ||
-      std::holds_alternative<op::Reshape>(node.op) || std::holds_alternative<op::Resize>(node.op)) {
+      std::holds_alternative<op::Reshape>(node.op) || std::holds_alternative<op::Resize>(node.op) ||
+      std::holds_alternative<op::Gather>(node.op)) {
     return input;
   }
   if (const auto* pad = std::get_if<op::Pad>(&node.op)) {
@@ -122,6 +123,8 @@ Source Analysis::trace(ValueId value) const {
       source.root = Source::Root::Layer;
     } else if (pool && grid(node->inputs[0]) && constant_divisor(*pool)) {
       source.root = Source::Root::Pool;
+    } else if (std::holds_alternative<op::Interpolate>(node->op) && grid(node->inputs[0])) {
+      source.root = Source::Root::Interpolation;
     } else if (std::holds_alternative<op::Binary>(node->op) && !graph_[node->inputs[0]].constant &&
                !graph_[node->inputs[1]].constant) {
       source.root = Source::Root::Binary;

@@ -16,11 +16,12 @@ namespace tidbit::compiler {
 /// A value as a chain of functions of the root it comes from.
 struct Source {
   enum class Root : uint8_t {
-    Codes,   // a value on a grid
-    Layer,   // a layer with constant weights
-    Pool,    // an average of codes with a constant divisor
-    Binary,  // an operator on two varying values
-    Real,    // anything else
+    Codes,          // a value on a grid
+    Layer,          // a layer with constant weights
+    Pool,           // an average of codes with a constant divisor
+    Interpolation,  // between codes
+    Binary,         // an operator on two varying values
+    Real,           // anything else
   } root;
   ValueId value;                // the root
   Chain chain;                  // from the root's real value

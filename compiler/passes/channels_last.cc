@@ -15,6 +15,7 @@ bool set_channels_last(Operator& op, size_t rank) {
   if (auto* pool = std::get_if<op::MaxPool>(&op)) return flip(pool->layout);
   if (auto* pool = std::get_if<op::AveragePool>(&op)) return flip(pool->layout);
   if (auto* resize = std::get_if<op::Resize>(&op)) return flip(resize->layout);
+  if (auto* interpolate = std::get_if<op::Interpolate>(&op)) return flip(interpolate->layout);
   if (auto* norm = std::get_if<op::BatchNormalization>(&op)) {
     if (norm->axis != 1 || rank < 3) return false;
     norm->axis = static_cast<int>(rank) - 1;

@@ -8,36 +8,70 @@
 namespace tidbit::compiler {
 namespace {
 
-/// Where a reshape puts an axis; -1 where it splits or joins it.
-int reshaped_axis(const Shape& from, int axis, const Shape& to) {
-  int64_t outer = 1;
-  for (int i = 0; i < axis; ++i) outer *= from[static_cast<size_t>(i)];
-  int64_t before = 1;
-  for (size_t i = 0; i < to.size(); before *= to[i], ++i) {
-    if (before == outer && to[i] == from[static_cast<size_t>(axis)]) return static_cast<int>(i);
+/// The axis along which a tensor varies: -1 for none, empty where there are two.
+std::optional<int> varying_axis(const Tensor& tensor) {
+  std::optional<int> result = -1;
+  int64_t inner = 1;
+  for (size_t axis = tensor.shape.size(); axis-- > 0;) {
+    bool varies = false;
+    const int64_t extent = tensor.shape[axis];
+    for (int64_t i = 0; i < static_cast<int64_t>(tensor.data.size()) && !varies; ++i) {
+      const int64_t index = i / inner % extent;
+      varies = tensor.data[static_cast<size_t>(i)] != tensor.data[static_cast<size_t>(i - index * inner)];
+    }
+    if (varies && *result >= 0) return std::nullopt;
+    if (varies) result = static_cast<int>(axis);
+    inner *= extent;
   }
-  return -1;
+  return result;
 }
 
-/// The grid of a folded node's constant, where its input's grid or its own quantizer gives one.
+/// The scale of each element of a constant.
+Tensor scales_of(const Shape& shape, const Quantization& q) {
+  Tensor result{shape, std::vector<double>(static_cast<size_t>(elements(shape)), q.scales[0])};
+  if (q.axis < 0) return result;
+  const auto axis = static_cast<ptrdiff_t>(q.axis);
+  const int64_t inner = elements({shape.begin() + axis + 1, shape.end()}), extent = shape[static_cast<size_t>(axis)];
+  for (size_t i = 0; i < result.data.size(); ++i) {
+    result.data[i] = q.scales[static_cast<size_t>(static_cast<int64_t>(i) / inner % extent)];
+  }
+  return result;
+}
+
+/// From the scale of each element.
+std::optional<Quantization> quantization_with(const Tensor& scales, const Grid& grid) {
+  if (scales.data.empty()) return std::nullopt;
+  const std::optional<int> axis = varying_axis(scales);
+  if (!axis) return std::nullopt;
+  Quantization result{grid, {scales.data[0]}, *axis};
+  if (*axis < 0) return result;
+  const int64_t inner = elements({scales.shape.begin() + *axis + 1, scales.shape.end()});
+  for (int64_t i = 1; i < scales.shape[static_cast<size_t>(*axis)]; ++i) {
+    result.scales.push_back(scales.data[static_cast<size_t>(i * inner)]);
+  }
+  return result;
+}
+
+bool moves_elements(const Operator& op) {
+  return std::holds_alternative<op::Transpose>(op) || std::holds_alternative<op::Reshape>(op) ||
+         std::holds_alternative<op::Gather>(op);
+}
+
+/// The grid of a folded node's constant, where its input's grid or its own quantizer gives one. What moves elements
+/// moves their scales.
 std::optional<Quantization> folded_quantization(const Graph& graph, const Node& node) {
   const Value& input = graph[node.inputs[0]];
   if (const auto* quant = std::get_if<op::FakeQuant>(&node.op)) return quantization_of(quant->quantizer, input.shape);
   if (!input.quantization) return std::nullopt;
-  Quantization q = *input.quantization;
-  if (q.axis < 0) {
-    const bool moves = std::holds_alternative<op::Transpose>(node.op) || std::holds_alternative<op::Reshape>(node.op);
-    return moves ? std::optional(q) : std::nullopt;
+  const Quantization& q = *input.quantization;
+  if (const auto* pad = std::get_if<op::Pad>(&node.op)) {
+    return q.axis < 0 && code_of(pad->value, q) ? std::optional(q) : std::nullopt;
   }
-  if (const auto* transpose = std::get_if<op::Transpose>(&node.op)) {
-    q.axis = inverse(transpose->permutation)[static_cast<size_t>(q.axis)];
-    return q;
-  }
-  if (std::holds_alternative<op::Reshape>(node.op)) {
-    q.axis = reshaped_axis(input.shape, q.axis, graph[node.outputs[0]].shape);
-    return q.axis < 0 ? std::nullopt : std::optional(q);
-  }
-  return std::nullopt;
+  if (!moves_elements(node.op)) return std::nullopt;
+  if (q.axis < 0) return q;
+  const Tensor scales = scales_of(input.shape, q);
+  const Tensor* const argument = &scales;
+  return quantization_with(evaluate_node(graph, node, std::span(&argument, 1))[0], q.grid);
 }
 
 }  // namespace

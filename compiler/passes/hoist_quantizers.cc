@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "compiler/elementwise.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -18,6 +19,9 @@ Reach reach(const Graph& graph, const Node& mover) {
   const Shape &in = graph[mover.inputs[0]].shape, &out = graph[mover.outputs[0]].shape;
   if (std::holds_alternative<op::MaxPool>(mover.op) || std::holds_alternative<op::Resize>(mover.op)) {
     return Reach::Channels;
+  }
+  if (const auto* gather = std::get_if<op::Gather>(&mover.op)) {
+    return gather->axis + 1 < static_cast<int>(in.size()) ? Reach::Channels : Reach::Scalars;
   }
   if (std::holds_alternative<op::Reshape>(mover.op)) {
     return !in.empty() && !out.empty() && in.back() == out.back() ? Reach::Channels : Reach::Scalars;
@@ -37,6 +41,7 @@ bool not_negative(double x) { return x >= 0; }
 bool rises(const Graph& graph, const Node& node, const ElementwiseInputs& inputs) {
   if (const auto* leaky = std::get_if<op::LeakyRelu>(&node.op)) return leaky->slope >= 0;
   if (std::holds_alternative<op::PRelu>(node.op)) return all_of(*graph[node.inputs[1]].constant, not_negative);
+  if (const auto* unary = std::get_if<op::Unary>(&node.op)) return never_falls(unary->function);
   const auto* binary = std::get_if<op::Binary>(&node.op);
   if (!binary) return true;
   const bool constant_is_second = inputs.constant == std::vector<size_t>{1};

@@ -115,6 +115,10 @@ class Sinker {
       softmax->axis = source_axis(softmax->axis);
     } else if (auto* concat = std::get_if<op::Concat>(&node.op)) {
       concat->axis = source_axis(concat->axis);
+    } else if (auto* gather = std::get_if<op::Gather>(&node.op)) {
+      gather->axis = source_axis(gather->axis);
+    } else if (auto* top = std::get_if<op::TopK>(&node.op)) {
+      top->axis = source_axis(top->axis);
     } else if (auto* pad = std::get_if<op::Pad>(&node.op)) {
       const op::Pad old = *pad;
       for (size_t i = 0; i < permutation.size(); ++i) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "runtime/ops/real_form.h"
@@ -87,6 +88,28 @@ void Step::apply(std::span<double> values, size_t channel, size_t channels) cons
       });
     case file::MapFunction::Bipolar:
       return each([](double x, double scale, double) { return x >= 0 ? scale : -scale; });
+    case file::MapFunction::Exp:
+      return each([](double x, double, double) { return std::exp(x); });
+    case file::MapFunction::Log:
+      return each([](double x, double, double) { return std::log(x); });
+    case file::MapFunction::Sqrt:
+      return each([](double x, double, double) { return std::sqrt(x); });
+    case file::MapFunction::Abs:
+      return each([](double x, double, double) { return std::abs(x); });
+    case file::MapFunction::Erf:
+      return each([](double x, double, double) { return std::erf(x); });
+    case file::MapFunction::HardSwish:
+      return each([](double x, double, double) { return x * clamp(x / 6 + 0.5, 0, 1); });
+    case file::MapFunction::Gelu:
+      return each([](double x, double, double) { return x / 2 * (1 + std::erf(x / std::numbers::sqrt2)); });
+    case file::MapFunction::GeluTanh:
+      return each([](double x, double, double) {
+        return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+      });
+    case file::MapFunction::Power:
+      return each([](double x, double exponent, double) { return std::pow(x, exponent); });
+    case file::MapFunction::Quotient:
+      return each([](double x, double dividend, double) { return dividend / x; });
   }
 }
 
@@ -179,9 +202,19 @@ Parameters parameters_of(file::MapFunction function) {
       return {true, true};
     case file::MapFunction::LeakyRelu:
     case file::MapFunction::Bipolar:
+    case file::MapFunction::Power:
+    case file::MapFunction::Quotient:
       return {true, false};
     case file::MapFunction::Sigmoid:
     case file::MapFunction::Tanh:
+    case file::MapFunction::Exp:
+    case file::MapFunction::Log:
+    case file::MapFunction::Sqrt:
+    case file::MapFunction::Abs:
+    case file::MapFunction::Erf:
+    case file::MapFunction::HardSwish:
+    case file::MapFunction::Gelu:
+    case file::MapFunction::GeluTanh:
       return {false, false};
   }
   return {false, false};

@@ -30,6 +30,10 @@ constexpr std::array kOps = {
     Entry{file::Operator::Concat, make_concat},
     Entry{file::Operator::Pad, make_pad},
     Entry{file::Operator::Resize, make_resize},
+    Entry{file::Operator::Gather, make_gather},
+    Entry{file::Operator::Interpolate, make_interpolate},
+    Entry{file::Operator::TopK, make_top_k},
+    Entry{file::Operator::NonMaxSuppression, make_non_max_suppression},
 };
 
 constexpr bool in_order_of_tags() {

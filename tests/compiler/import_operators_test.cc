@@ -283,5 +283,162 @@ TEST(Resize, SizesAxesAndLayouts) {
             (Numbers{0, 0, 1, 2, 2, 3}));
 }
 
+TEST(Resize, Linear) {
+  const auto linear = [](Tensor x, float scale, const char* coordinates) {
+    return run("Resize", x,
+               [&](OnnxNodeBuilder node) {
+                 node.set("mode", "linear").set("coordinate_transformation_mode", coordinates);
+               },
+               {kAbsent, reals("s", {4}, {1, 1, 1, scale})})
+        .data;
+  };
+  const Tensor x = {{1, 1, 1, 2}, {0, 4}};
+  EXPECT_EQ(linear(x, 2, "half_pixel"), (Numbers{0, 1, 3, 4}));  // at -.25, .25, .75, 1.25
+  EXPECT_EQ(linear(x, 2, "asymmetric"), (Numbers{0, 2, 4, 4}));
+  EXPECT_EQ(linear(x, 2.5F, "align_corners"), (Numbers{0, 1, 2, 3, 4}));
+  // As ONNX's test_resize_upsample_scales_linear: both axes, of 1 2, 3 4.
+  const Tensor y = run("Resize", {{1, 1, 2, 2}, {1, 2, 3, 4}}, [](OnnxNodeBuilder node) { node.set("mode", "linear"); },
+                       {kAbsent, reals("s", {4}, {1, 1, 2, 2})});
+  EXPECT_EQ(y.data, (Numbers{1, 1.25, 1.75, 2, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3, 3.25, 3.75, 4}));
+}
+
+TEST(Gather, SlicesSplitsAndPicks) {
+  const Tensor x = counting({2, 4});
+  EXPECT_EQ(run("Slice", x, kNone, {ints("b", {1}), ints("e", {3}), ints("a", {-1})}).data, (Numbers{1, 2, 5, 6}));
+  EXPECT_EQ(run("Slice", x, kNone, {ints("b", {-1}), ints("e", {-100}), ints("a", {1}), ints("s", {-3})}).data,
+            (Numbers{3, 0, 7, 4}));
+  EXPECT_EQ(run("Slice", x, kNone, {ints("b", {1, -3}), ints("e", {INT64_MAX, 100})}).data, (Numbers{5, 6, 7}));
+  const Tensor picked = run("Gather", x, [](OnnxNodeBuilder node) { node.set("axis", 1); },
+                            {OnnxBuilder::tensor("i", {2, 1}, Ints{-1, 0})});
+  EXPECT_EQ(picked.shape, (Shape{2, 2, 1}));
+  EXPECT_EQ(picked.data, (Numbers{3, 0, 7, 4}));
+  EXPECT_EQ(run("Gather", x, kNone, {OnnxBuilder::tensor("i", {}, Ints{1})}).shape, Shape{4});
+
+  OnnxBuilder model(18);
+  model.input("x", {5}).output("p").output("q").output("r");
+  model.node("Split", {"x"}, "p").set("num_outputs", 3);
+  model.graph().mutable_node(0)->add_output("q");
+  model.graph().mutable_node(0)->add_output("r");
+  const std::vector<Tensor> parts = evaluate(import_model(model), {counting({5})});
+  EXPECT_EQ(parts[0].data, (Numbers{0, 1}));
+  EXPECT_EQ(parts[1].data, (Numbers{2, 3}));
+  EXPECT_EQ(parts[2].data, (Numbers{4}));
+}
+
+TEST(Reductions, MeansSumsAndNorms) {
+  const Tensor x = counting({2, 3, 2});
+  const auto axes = [](Ints of) { return [of](OnnxNodeBuilder node) { node.set("axes", of); }; };
+  EXPECT_EQ(run("ReduceMean", x, axes({1})).data, (Numbers{2, 3, 8, 9}));
+  EXPECT_EQ(run("ReduceMean", x, axes({1})).shape, (Shape{2, 1, 2}));
+  EXPECT_EQ(run("ReduceMean", x, kNone).data, (Numbers{5.5}));
+  EXPECT_EQ(run("ReduceSum", x, kNone, {ints("axes", {0, -1})}).data, (Numbers{14, 22, 30}));
+  EXPECT_EQ(run("ReduceMax", x, axes({2, 0})).data, (Numbers{7, 9, 11}));
+  EXPECT_EQ(run("ReduceL2", {{1, 2}, {3, -4}}, axes({1})).data, Numbers{5});
+  const auto flat = [](OnnxNodeBuilder node) { node.set("axes", Ints{1}).set("keepdims", 0); };
+  EXPECT_EQ(run("ReduceMean", x, flat).shape, (Shape{2, 2}));
+}
+
+TEST(Normalizations, ByHand) {
+  const Tensor x = {{1, 2, 2}, {1, 3, -5, 5}};
+  const auto exact = [](OnnxNodeBuilder node) { node.set("epsilon", 0.0F); };
+  EXPECT_EQ(run("LayerNormalization", x, exact, {reals("s", {2}, {1, 2}), reals("b", {2}, {0, 1})}, 17).data,
+            (Numbers{-1, 3, -1, 3}));
+  EXPECT_EQ(run("InstanceNormalization", x, exact, {reals("s", {2}, {1, 2}), reals("b", {2}, {0, 1})}).data,
+            (Numbers{-1, 1, -1, 3}));
+  EXPECT_EQ(run("LpNormalization", {{2, 2}, {3, -4, 0, 0}}, kNone).data, (Numbers{0.6, -0.8, 0, 0}));
+  EXPECT_EQ(run("LpNormalization", {{1, 2}, {3, -1}}, [](OnnxNodeBuilder node) { node.set("p", 1); }).data,
+            (Numbers{0.75, -0.25}));
+}
+
+TEST(Ranking, EqualElementsComeByIndex) {
+  const Tensor x = {{2, 4}, {1, 7, 7, 3, 5, 5, 5, 5}};
+  const auto axis = [](OnnxNodeBuilder node) { node.set("axis", 1).set("keepdims", 0); };
+  EXPECT_EQ(run("ArgMax", x, axis).data, (Numbers{1, 0}));
+  EXPECT_EQ(run("ArgMin", x, axis).data, (Numbers{0, 0}));
+  EXPECT_EQ(run("ArgMax", x, [&](OnnxNodeBuilder node) { axis(node.set("select_last_index", 1)); }).data,
+            (Numbers{2, 3}));
+  EXPECT_EQ(run("ArgMax", x, kNone).data, (Numbers{1, 0, 0, 1}));
+  OnnxBuilder model;
+  model.input("x", {2, 4}).output("values").output("indices").integers("k", {1}, {3});
+  model.node("TopK", {"x", "k"}, "values");
+  model.graph().mutable_node(0)->add_output("indices");
+  const std::vector<Tensor> top = evaluate(import_model(model), {x});
+  EXPECT_EQ(top[0].data, (Numbers{7, 7, 3, 5, 5, 5}));
+  EXPECT_EQ(top[1].data, (Numbers{1, 2, 3, 0, 1, 2}));
+}
+
+TEST(Ranking, NonMaxSuppressionPadsItsRows) {
+  // As ONNX's test_nonmaxsuppression_suppress_by_IOU_and_scores and _center_point_box_format.
+  const std::vector<onnx::TensorProto> parameters = {reals("scores", {1, 1, 6}, {0.9F, 0.75F, 0.6F, 0.95F, 0.5F, 0.3F}),
+                                                     ints("most", {3}), reals("overlap", {}, {0.5F}),
+                                                     reals("least", {}, {0.4F})};
+  const Tensor corners = {
+      {1, 6, 4}, {0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, -0.1, 1, 0.9, 0, 10, 1, 11, 0, 10.1, 1, 11.1, 0, 100, 1, 101}};
+  EXPECT_EQ(run("NonMaxSuppression", corners, kNone, parameters).data, (Numbers{0, 0, 3, 0, 0, 0, -1, -1, -1}));
+  const Tensor centres = {
+      {1, 6, 4}, {0.5, 0.5, 1, 1, 0.5, 0.6, 1, 1, 0.5, 0.4, 1, 1, 0.5, 10.5, 1, 1, 0.5, 10.6, 1, 1, 0.5, 100.5, 1, 1}};
+  const auto centered = [](OnnxNodeBuilder node) { node.set("center_point_box", 1); };
+  std::vector<onnx::TensorProto> without_least(parameters.begin(), parameters.end() - 1);
+  EXPECT_EQ(run("NonMaxSuppression", centres, centered, without_least).data, (Numbers{0, 0, 3, 0, 0, 0, 0, 0, 5}));
+}
+
+TEST(Activations, FunctionsOfOneNumber) {
+  const Tensor x = {{4}, {-4, -1, 0, 2}};
+  EXPECT_EQ(run("HardSigmoid", x, [](OnnxNodeBuilder node) { node.set("alpha", 0.25F).set("beta", 0.5F); }).data,
+            (Numbers{0, 0.25, 0.5, 1}));
+  EXPECT_EQ(run("HardSwish", x, kNone, {}, 14).data, (Numbers{0, -1.0 * (-1.0 / 6 + 0.5), 0, 2 * (2.0 / 6 + 0.5)}));
+  EXPECT_EQ(run("Abs", x, kNone).data, (Numbers{4, 1, 0, 2}));
+  EXPECT_EQ(run("Neg", x, kNone).data, (Numbers{4, 1, 0, -2}));
+  EXPECT_EQ(run("Pow", x, kNone, {reals("p", {}, {2})}).data, (Numbers{16, 1, 0, 4}));
+  EXPECT_EQ(run("Sqrt", {{2}, {4, 9}}, kNone).data, (Numbers{2, 3}));
+  EXPECT_EQ(run("Exp", {{2}, {0, 1}}, kNone).data, (Numbers{1, std::exp(1.0)}));
+  EXPECT_EQ(run("Erf", {{1}, {0.5}}, kNone).data, Numbers{std::erf(0.5)});
+  const Tensor one = {{1}, {1}};
+  EXPECT_NEAR(run("Gelu", one, kNone, {}, 20).data[0], 0.841344746, 1e-9);
+  EXPECT_NEAR(run(
+                  "Gelu", one, [](OnnxNodeBuilder node) { node.set("approximate", "tanh"); }, {}, 20)
+                  .data[0],
+              0.841191990, 1e-8);
+  EXPECT_EQ(run("Max", x, kNone, {reals("a", {}, {-2}), reals("b", {1}, {-3})}).data, (Numbers{-2, -1, 0, 2}));
+  EXPECT_EQ(run("GlobalMaxPool", counting({1, 2, 2, 3}), kNone).data, (Numbers{5, 11}));
+}
+
+/// By the definition: each input pixel adds its weights to the outputs it reaches.
+Numbers transposed_convolution(const Tensor& x, const Tensor& w, int64_t stride, int64_t dilation, int64_t pad,
+                               int64_t outputs) {
+  Numbers y(static_cast<size_t>(outputs), 0);
+  for (int64_t i = 0; i < x.shape[2]; ++i) {
+    for (int64_t k = 0; k < w.shape[2]; ++k) {
+      const int64_t at = i * stride + k * dilation - pad;
+      if (at >= 0 && at < outputs)
+        y[static_cast<size_t>(at)] += x.data[static_cast<size_t>(i)] * w.data[static_cast<size_t>(k)];
+    }
+  }
+  return y;
+}
+
+TEST(ConvTranspose, EqualsItsDefinition) {
+  const Tensor x = counting({1, 1, 5});
+  const Tensor w = {{1, 1, 3}, {1, -2, 4}};
+  for (const int64_t stride : {1, 2, 3, 5}) {
+    for (const int64_t dilation : {1, 2}) {
+      for (const int64_t pad : {0, 1, 2}) {
+        for (const int64_t extra : {0, 1}) {
+          if (extra >= std::max(stride, dilation)) continue;
+          const int64_t outputs = 4 * stride + 2 * dilation + 1 + extra - 2 * pad;
+          const Tensor y = run("ConvTranspose", x,
+                               [&](OnnxNodeBuilder node) {
+                                 node.set("strides", Ints{stride}).set("dilations", Ints{dilation});
+                                 node.set("pads", Ints{pad, pad}).set("output_padding", Ints{extra});
+                               },
+                               {reals("w", {1, 1, 3}, {1, -2, 4})});
+          EXPECT_EQ(y.data, transposed_convolution(x, w, stride, dilation, pad, outputs))
+              << stride << " " << dilation << " " << pad << " " << extra;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tidbit::compiler

@@ -14,16 +14,19 @@ namespace {
 
 using tools::make::Precision;
 
+using tools::make::Format;
+
 struct Made {
   const char* network;
   Precision precision;
+  Format format = Format::Qonnx;
 };
 
 std::string bits(int count) { return count == 0 ? "float" : std::to_string(count); }
 
 std::string to_string(const Made& made) {
   return std::string(made.network) + "_w" + bits(made.precision.weight_bits) + "a" +
-         bits(made.precision.activation_bits);
+         bits(made.precision.activation_bits) + (made.format == Format::Qdq ? "_qdq" : "");
 }
 
 /// Of the test, in listings.
@@ -31,9 +34,10 @@ void PrintTo(const Made& made, std::ostream* stream) { *stream << to_string(made
 
 Network make(const Made& made) {
   const tools::make::Family& family = *tools::make::family_named(made.network);
-  const tools::make::NetworkOptions options = {.builder = {.precision = made.precision, .width = 0.25},
-                                               .image_height = family.least,
-                                               .image_width = family.least};
+  const tools::make::NetworkOptions options = {
+      .builder = {.precision = made.precision, .format = made.format, .width = 0.25},
+      .image_height = family.least,
+      .image_width = family.least};
   const TemporaryFile file(tools::make::make_network(family, options).SerializeAsString());
   return Network(file.path());
 }
@@ -56,9 +60,10 @@ TEST_P(MadeNetworks, EveryLayerEqualsTheEvaluator) {
 INSTANTIATE_TEST_SUITE_P(All, MadeNetworks,
                          testing::Values(Made{"resnet18", {1, 1}}, Made{"resnet18", {2, 2}}, Made{"resnet18", {3, 5}},
                                          Made{"resnet18", {4, 4}}, Made{"resnet18", {8, 8}}, Made{"resnet18", {0, 0}},
-                                         Made{"resnet50", {2, 2}}, Made{"vgg16", {1, 2}}, Made{"vgg16", {2, 2}},
-                                         Made{"mobilenetv1", {4, 4}}, Made{"mobilenetv1", {8, 8}}, Made{"cnv", {1, 1}},
-                                         Made{"cnv", {1, 2}}, Made{"cnv", {2, 2}}),
+                                         Made{"resnet18", {8, 8}, Format::Qdq}, Made{"resnet50", {2, 2}},
+                                         Made{"vgg16", {1, 2}}, Made{"vgg16", {2, 2}}, Made{"mobilenetv1", {4, 4}},
+                                         Made{"mobilenetv1", {8, 8}}, Made{"mobilenetv1", {8, 8}, Format::Qdq},
+                                         Made{"cnv", {1, 1}}, Made{"cnv", {1, 2}}, Made{"cnv", {2, 2}}),
                          [](const auto& instance) { return to_string(instance.param); });
 
 /// How many of a tensor's codes are used, of those it can hold.
@@ -98,7 +103,7 @@ TEST(MadeNetwork, RefusesWhatItCannotMake) {
     return std::string("made");
   };
   EXPECT_THAT(message({.image_height = 31}), testing::HasSubstr("images of 31x224 do not fit"));
-  EXPECT_THAT(message({.builder = {.precision = {2, 2}, .format = tools::make::Format::Qdq}}),
+  EXPECT_THAT(message({.builder = {.precision = {2, 2}, .format = Format::Qdq}}),
               testing::HasSubstr("QDQ takes 8 bits"));
 }
 

@@ -203,6 +203,25 @@ TEST_F(BadInput, VerifyOfAnotherModel) {
   expect_failure(tidbit({"verify", demo("digits_w4a4.onnx"), model_}), "diverges");
 }
 
+TEST_F(BadInput, NetworksThatCannotBeMade) {
+  const auto make = [&](const std::vector<std::string>& rest) {
+    std::vector<std::string> arguments = {"make", "-o", scratch_ / "made.onnx", "--activation-bits", "2"};
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+    return tidbit(arguments);
+  };
+  expect_failure(make({"cnv", "--weights-bits", "2", "--resolution", "16"}), "cnv: images of 16x16 do not fit");
+  expect_failure(make({"cnv", "--weights-bits", "2", "--format", "qdq"}), "cnv: QDQ takes 8 bits");
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"alexnet", "--weights-bits", "2"},
+                                                {"cnv", "--weights-bits", "9"},
+                                                {"cnv", "--weights-bits", "2", "--resolution", "32x"},
+                                                {"cnv", "--weights-bits", "2", "--resolution", "0"}}) {
+    const Finished finished = make(wrong);
+    EXPECT_EQ(finished.code, 2) << finished.err;
+    EXPECT_EQ(finished.error_lines(), 1u) << finished.err;
+  }
+  EXPECT_EQ(scratch_.files(), 0u);
+}
+
 TEST_F(BadInput, WrongUsage) {
   const std::string onnx = demo("digits_w2a2.onnx");
   const std::string output = scratch_ / "a.tbit";

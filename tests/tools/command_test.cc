@@ -14,6 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 using tools::Array;
 using tools::read_npy;
 
@@ -161,14 +162,31 @@ TEST_F(Command, InspectShowsAForcedFamily) {
 TEST_F(Command, BenchMeasuresEachNode) {
   const Finished text = tidbit({"bench", model_, "--repeat", "3", "--per-op"});
   expect_success(text);
-  EXPECT_THAT(text.out, AllOf(HasSubstr("median "), HasSubstr("of 3 runs"), HasSubstr("GOPS")));
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("median "), HasSubstr("of 3 runs"), HasSubstr("first result "), HasSubstr("GOPS")));
 
   const nlohmann::json json =
       nlohmann::json::parse(tidbit({"bench", model_, "--repeat", "3", "--threads", "2", "--per-op", "--json"}).out);
   EXPECT_EQ(json["repeats"], 3);
   EXPECT_EQ(json["threads"], 2);
   EXPECT_LE(json["min_seconds"], json["median_seconds"]);
+  EXPECT_GT(json["first_seconds"], 0);
+  EXPECT_GT(json["arena_bytes"], 0);
   EXPECT_GT(json["nodes"].size(), 4u);
+}
+
+TEST_F(Command, MakeWritesANetworkThatCompiles) {
+  const std::string onnx = *scratch_ / "made.onnx", output = *scratch_ / "made.tbit";
+  expect_success(tidbit({"make", "mobilenetv1", "--weights-bits", "3", "--activation-bits", "4", "--resolution",
+                         "32x48", "--width", "0.125", "--seed", "2", "-o", onnx}));
+  expect_success(tidbit({"compile", onnx, "-o", output}));
+  EXPECT_THAT(tidbit({"inspect", output}).out, HasSubstr("[1, 3, 32, 48]"));
+  expect_success(tidbit({"make", "cnv", "--weights-bits", "8", "--activation-bits", "8", "--width", "0.125", "--format",
+                         "qdq", "-o", onnx}));
+  EXPECT_THAT(read(onnx), HasSubstr("DequantizeLinear"));
+  expect_success(
+      tidbit({"make", "cnv", "--weights-bits", "float", "--activation-bits", "float", "--width", "0.125", "-o", onnx}));
+  EXPECT_THAT(read(onnx), Not(HasSubstr("Quant")));
 }
 
 TEST_F(Command, VerifyAgrees) {
@@ -183,7 +201,7 @@ TEST_F(Command, VerifyAgrees) {
 }
 
 TEST_F(Command, EverySubcommandHasHelpWithExamples) {
-  for (const char* subcommand : {"compile", "run", "inspect", "verify", "bench"}) {
+  for (const char* subcommand : {"compile", "run", "inspect", "verify", "bench", "make"}) {
     const Finished help = tidbit({subcommand, "--help"});
     expect_success(help);
     EXPECT_THAT(help.out, AllOf(HasSubstr("Examples:"), HasSubstr(std::string("tidbit ") + subcommand)));

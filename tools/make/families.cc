@@ -12,6 +12,10 @@ std::span<const Family> families() {
       Family{"vgg16", "VGG-16 with batch norm (Simonyan, Zisserman, 2015)", {3, 224, 224}, 32, 1, build_vgg16},
       Family{"mobilenetv1", "MobileNetV1 (Howard et al., 2017)", {3, 224, 224}, 32, 1, build_mobilenet_v1},
       Family{"cnv", "CNV of FINN (Umuroglu et al., 2017), after VGG, without padding", {3, 32, 32}, 32, 1, build_cnv},
+      Family{"unet", "U-Net of AskariHemmat et al., 2019, bilinear upsampling", {1, 200, 200}, 32, 8, build_unet},
+      Family{
+          "pfjet_ssd", "PFJet-SSD (Pol et al., 2022), up to the selected boxes", {3, 340, 360}, 32, 1, build_pfjet_ssd},
+      Family{"yolo", "YOLOv3-tiny (Redmon, Farhadi, 2018), with YOLOv5's boxes", {3, 416, 416}, 32, 32, build_yolo},
   };
   return kFamilies;
 }

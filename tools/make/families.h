@@ -26,5 +26,8 @@ void build_resnet50(NetworkBuilder&, const compiler::Shape& image);
 void build_vgg16(NetworkBuilder&, const compiler::Shape& image);
 void build_mobilenet_v1(NetworkBuilder&, const compiler::Shape& image);
 void build_cnv(NetworkBuilder&, const compiler::Shape& image);
+void build_unet(NetworkBuilder&, const compiler::Shape& image);
+void build_pfjet_ssd(NetworkBuilder&, const compiler::Shape& image);
+void build_yolo(NetworkBuilder&, const compiler::Shape& image);
 
 }  // namespace tidbit::tools::make

@@ -13,17 +13,6 @@ constexpr const char* kQuantizers = "qonnx.custom_op.general";
 constexpr float kImageScale = 2.64f / 127;  // ImageNet's pixels, normalised, are -2.12 to 2.64
 constexpr double kEpsilon = 1e-5;
 
-int64_t outputs_along(int64_t extent, const WindowOptions& window) {
-  return (extent + 2 * window.padding - window.kernel) / window.stride + 1;
-}
-
-compiler::Shape slid_over(const compiler::Shape& image, int64_t channels, const WindowOptions& window) {
-  return {image[0], channels, outputs_along(image[2], window), outputs_along(image[3], window)};
-}
-
-std::vector<int64_t> twice(int64_t value) { return {value, value}; }
-std::vector<int64_t> on_all_sides(int64_t padding) { return {padding, padding, padding, padding}; }
-
 double root_mean_square(std::span<const float> values) {
   const double squares = std::transform_reduce(values.begin(), values.end(), 0.0, std::plus<>(),
                                                [](float x) { return static_cast<double>(x) * x; });
@@ -59,8 +48,10 @@ std::vector<float> NetworkBuilder::calibrated(const std::string& parameter, size
   return found == calibration_.end() ? std::vector<float>(count, otherwise) : found->second;
 }
 
+std::string NetworkBuilder::unnamed(const char* op) { return std::string(op) + "_" + std::to_string(unnamed_[op]++); }
+
 Value NetworkBuilder::node(const char* op, const std::vector<Value>& inputs, compiler::Shape shape) {
-  const std::string name = std::string(op) + "_" + std::to_string(unnamed_[op]++);
+  const std::string name = unnamed(op);
   std::vector<std::string> names;
   for (const Value& input : inputs) names.push_back(input.name);
   graph_.node(name, op, names);
@@ -108,10 +99,7 @@ Value NetworkBuilder::layer(const std::string& name, const char* op, const Value
   }
   NodeWriter writer = graph_.node(sum.name, op, inputs);
   if (convolves) {
-    writer.set("kernel_shape", twice(options.kernel))
-        .set("strides", twice(options.stride))
-        .set("pads", on_all_sides(options.padding))
-        .set("group", options.groups);
+    set_window(std::move(writer), {options.kernel, options.stride, options.padding}).set("group", options.groups);
   } else {
     writer.set("transB", int64_t{1});
   }
@@ -273,66 +261,6 @@ Value NetworkBuilder::quantize_dequantize(const std::string& name, const Value& 
   graph_.node(name + ".codes", "QuantizeLinear", {x.name, step, zero_point});
   graph_.node(name, "DequantizeLinear", {name + ".codes", step, zero_point});
   return {name, x.shape, scale, codes};
-}
-
-// --- The rest
-
-Value NetworkBuilder::relu(const Value& x) { return node("Relu", {x}, x.shape); }
-
-Value NetworkBuilder::leaky_relu(const Value& x, double slope) {
-  const Value result{"LeakyRelu_" + std::to_string(unnamed_["LeakyRelu"]++), x.shape};
-  graph_.node(result.name, "LeakyRelu", {x.name}).set("alpha", slope);
-  return result;
-}
-
-Value NetworkBuilder::prelu(const std::string& name, const Value& x) {
-  Random random(options_.seed, name);
-  std::vector<float> slopes(static_cast<size_t>(x.shape[1]));
-  std::ranges::generate(slopes, [&] { return static_cast<float>(0.25 * std::exp(0.5 * random.normal())); });
-  graph_.node(name, "PRelu",
-              {x.name, graph_.constant(name + ".slope", {x.shape[1], 1, 1}, std::span<const float>(slopes))});
-  return {name, x.shape};
-}
-
-Value NetworkBuilder::max_pool(const Value& x, const WindowOptions& window) {
-  const Value pooled{"MaxPool_" + std::to_string(unnamed_["MaxPool"]++), slid_over(x.shape, x.shape[1], window)};
-  graph_.node(pooled.name, "MaxPool", {x.name})
-      .set("kernel_shape", twice(window.kernel))
-      .set("strides", twice(window.stride))
-      .set("pads", on_all_sides(window.padding));
-  return still_codes(pooled, x);
-}
-
-/// What moves codes stands between pairs of one scale in QDQ, as runtimes expect it.
-Value NetworkBuilder::still_codes(Value moved, const Value& from) {
-  moved.scale = from.scale;
-  moved.codes = from.codes;
-  if (options_.format != Format::Qdq || from.scale == 0) return moved;
-  return quantize_dequantize(moved.name + ".quant", moved, from.codes, from.scale);
-}
-
-Value NetworkBuilder::global_average_pool(const Value& x) {
-  return node("GlobalAveragePool", {x}, {x.shape[0], x.shape[1], 1, 1});
-}
-
-Value NetworkBuilder::flatten(const Value& x) {
-  return still_codes(node("Flatten", {x}, {x.shape[0], compiler::elements(x.shape) / x.shape[0]}), x);
-}
-
-/// In QDQ both operands are codes; a layer's result, which elsewhere stays a sum up to the next quantizer, gets a
-/// quantizer of its own.
-Value NetworkBuilder::add(const Value& a, const Value& b) {
-  const auto as_codes = [&](const Value& x) {
-    if (options_.format != Format::Qdq || x.scale != 0) return x;
-    return quantize_dequantize(x.name + ".quant", x, Codes::Signed,
-                               static_cast<float>(normal_step(8) * deviations_.at(x.name)));
-  };
-  return node("Add", {as_codes(a), as_codes(b)}, a.shape);
-}
-
-void NetworkBuilder::output(const std::string& name, const Value& value) {
-  graph_.node(name, "Identity", {value.name});
-  graph_.output({name, value.shape});
 }
 
 }  // namespace tidbit::tools::make

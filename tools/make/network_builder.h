@@ -33,6 +33,11 @@ struct WindowOptions {
   int64_t kernel = 2, stride = 2, padding = 0;
 };
 
+/// The shape of what a window makes of images.
+compiler::Shape slid_over(const compiler::Shape& image, int64_t channels, const WindowOptions& window);
+
+NodeWriter& set_window(NodeWriter&& node, const WindowOptions& window);
+
 struct BuilderOptions {
   Precision precision = {};
   Format format = Format::Qonnx;
@@ -62,12 +67,33 @@ class NetworkBuilder {
   Value relu(const Value& x);
   Value leaky_relu(const Value& x, double slope);
   Value prelu(const std::string& name, const Value& x);
+  Value sigmoid(const Value& x);
+  Value softmax(const Value& x);  // along the last axis
   Value max_pool(const Value& x, const WindowOptions& window);
+  Value average_pool(const Value& x, const WindowOptions& window);  // counts the padding
   Value global_average_pool(const Value& x);
   Value flatten(const Value& x);
+  Value upsample_nearest(const Value& x);   // twice as large
+  Value upsample_bilinear(const Value& x);  // twice as large, corners on corners
   Value add(const Value& a, const Value& b);
+  Value concatenate(const std::vector<Value>& parts, size_t axis);
+
+  /// Each pixel's channels divided by their length, times one gain.
+  Value l2_normalize(const Value& x, float gain);
+
+  // Reals behind the last layer.
+  Value constant(const std::string& name, const compiler::Shape& shape, std::span<const float> values);
+  Value combine(const char* op, const Value& a, const Value& b);  // Add, Mul: b has a's rank, or is smaller
+  Value multiply_matrix(const Value& x, const Value& matrix);
+  Value reshape(const Value& x, const compiler::Shape& shape);
+  Value transpose(const Value& x, const std::vector<int64_t>& permutation);
+  Value slice(const Value& x, size_t axis, int64_t begin, int64_t end);
+
+  /// The selected [batch, class, box], best first; boxes are [N, boxes, 4] corners, scores [N, classes, boxes].
+  Value select_boxes(const Value& boxes, const Value& scores, int64_t most_per_class, float overlap, float score);
 
   void output(const std::string& name, const Value& value);
+  void output_indices(const std::string& name, const Value& value);
 
   /// By the quantizer's node.
   const std::map<std::string, ScaleRule>& scale_rules() const { return scale_rules_; }
@@ -93,7 +119,11 @@ class NetworkBuilder {
   Value fake_quantize(const std::string& name, const Value& x, Codes codes, int bits, float scale);
   Value quantize_dequantize(const std::string& name, const Value& x, Codes codes, float scale);
   Value still_codes(Value moved, const Value& from);
+  Value upsample(const Value& x, const char* mode, const char* coordinates);
   Value node(const char* op, const std::vector<Value>& inputs, compiler::Shape shape);
+
+  /// A name for a node without parameters.
+  std::string unnamed(const char* op);
 
   /// Found by calibration, or `otherwise` before it.
   std::vector<float> calibrated(const std::string& parameter, size_t count, float otherwise) const;

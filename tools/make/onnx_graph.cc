@@ -24,11 +24,14 @@ constexpr onnx::TensorProto::DataType kDataType<int32_t> = onnx::TensorProto::IN
 template <>
 constexpr onnx::TensorProto::DataType kDataType<int64_t> = onnx::TensorProto::INT64;
 
-void describe(onnx::ValueInfoProto& info, const Value& value) {
+void describe(onnx::ValueInfoProto& info, const Value& value, onnx::TensorProto::DataType data_type) {
   info.set_name(value.name);
   onnx::TypeProto_Tensor& type = *info.mutable_type()->mutable_tensor_type();
-  type.set_elem_type(onnx::TensorProto::FLOAT);
-  for (const int64_t extent : value.shape) type.mutable_shape()->add_dim()->set_dim_value(extent);
+  type.set_elem_type(data_type);
+  for (const int64_t extent : value.shape) {
+    auto& dimension = *type.mutable_shape()->add_dim();
+    if (extent != 0) dimension.set_dim_value(extent);
+  }
 }
 
 }  // namespace
@@ -76,11 +79,13 @@ OnnxGraph::OnnxGraph(const std::string& name) {
 
 Value OnnxGraph::input(const std::string& name, const compiler::Shape& shape) {
   const Value value{name, shape};
-  describe(*model_.mutable_graph()->add_input(), value);
+  describe(*model_.mutable_graph()->add_input(), value, onnx::TensorProto::FLOAT);
   return value;
 }
 
-void OnnxGraph::output(const Value& value) { describe(*model_.mutable_graph()->add_output(), value); }
+void OnnxGraph::output(const Value& value, onnx::TensorProto::DataType type) {
+  describe(*model_.mutable_graph()->add_output(), value, type);
+}
 
 template <class T>
 std::string OnnxGraph::constant(const std::string& name, const compiler::Shape& shape, std::span<const T> values) {

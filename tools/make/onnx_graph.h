@@ -20,7 +20,7 @@ enum class Codes : uint8_t {
 /// A value of the graph. Behind a quantizer, its codes have a scale.
 struct Value {
   std::string name;
-  compiler::Shape shape;
+  compiler::Shape shape;  // an extent of 0: known when the network runs
   float scale = 0;
   Codes codes = Codes::Unsigned;
 };
@@ -47,7 +47,7 @@ class OnnxGraph {
   explicit OnnxGraph(const std::string& name);
 
   Value input(const std::string& name, const compiler::Shape& shape);
-  void output(const Value& value);
+  void output(const Value& value, onnx::TensorProto::DataType type = onnx::TensorProto::FLOAT);
 
   /// A constant; returns its name.
   template <class T>
