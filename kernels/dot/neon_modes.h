@@ -8,7 +8,6 @@
 
 #include "kernels/dot/modes.h"
 #include "kernels/dot/panels_run.h"
-#include "kernels/inner_loop.h"
 #include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::dot {
@@ -91,7 +90,6 @@ struct SignedBytes : Bytes<NeonRegister> {
     };
     const auto step = [&](auto groups, ptrdiff_t at, const uint8_t* w) __attribute__((always_inline)) {
       constexpr int32_t kGroups = groups;
-      TIDBIT_INNER_LOOP("dot", kP, kV, kGroups * 16);
       Products::template add<kGroups>(acc, x, at, w);
     };
     int32_t left = limit;
