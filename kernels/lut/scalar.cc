@@ -49,7 +49,7 @@ bool supports(const GemmProblem& problem) noexcept { return lut::supports(proble
 
 // Measured on Zen 4, built by g++ 12.
 double cost(const GemmProblem& problem) noexcept {
-  return lut::cost(problem, kForm, {.index = 6, .alone = 6, .widen = 0, .panel = 20, .pack = 80});
+  return lut::cost(problem, kForm, {.index = 6, .alone = 6, .widen = 0, .panel = 20, .pack = 60});
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem) noexcept { return lut::packed_sizes(problem, kForm); }
