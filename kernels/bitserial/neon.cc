@@ -91,7 +91,7 @@ struct Tier {
         negative = pair.negative;
       }
       const std::byte* weights = source->weights + pair.weights * source->plane_step;
-      size_t kernel_row = pair.activations * source->line_bytes;
+      size_t kernel_row = source->first_row + pair.activations * source->line_bytes;
       int32_t row = 0;
       do {
         size_t at = kernel_row;
