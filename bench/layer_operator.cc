@@ -8,10 +8,7 @@ namespace {
 
 using namespace tidbit::kernels;
 
-// As in runtime/ops/convolution.cc.
-constexpr int32_t kTileSums = 4096, kTileChannels = 64;
-
-constexpr int32_t round_up_to(int32_t count, int32_t granule) { return (count + granule - 1) / granule * granule; }
+constexpr int32_t kTileSums = 4096;  // as in runtime/ops/depthwise_convolution.cc
 
 /// The products of random codes spread over about so much.
 double spread_of_sums(const ConvolutionShape& shape, const Grid& weights, const Grid& activations) {
@@ -49,45 +46,47 @@ ConvolutionOperator::ConvolutionOperator(const GemmKernel& kernel, const GemmPro
     : kernel_(kernel),
       problem_(problem),
       sizes_(kernel.packed_sizes(problem_)),
-      tile_pixels_(0),
-      tile_channels_(round_up_to(std::min(kTileChannels, problem.shape.out_channels), kernel.tile_channels)),
+      tiling_(gemm_tiling(kernel, problem.shape)),
       epilogue_(problem.shape, problem.weights, problem.activations),
       codes_(random_codes(in_elements(problem.shape), problem.activations)),
       out_(out_elements(problem.shape)),
       weights_(sizes_.weights),
       image_(sizes_.image),
-      sums_(sizeof(int32_t) * std::max(kTileSums, tile_channels_ * kernel.tile_pixels)) {
-  const int32_t fitting = std::max(1, kTileSums / tile_channels_ / kernel.tile_pixels) * kernel.tile_pixels;
-  tile_pixels_ = static_cast<int32_t>(std::min<int64_t>(fitting, problem.shape.pixels()));
+      sums_(sizeof(int32_t) * tiling_.pixels * tiling_.channels) {
   const auto weight_codes =
       random_codes(static_cast<size_t>(problem.shape.depth()) * problem.shape.out_channels, problem.weights);
   kernel.pack_weights(problem_, weight_codes.data(), 0, problem.shape.out_channels, weights_.data());
 }
 
-void ConvolutionOperator::run() {
+void ConvolutionOperator::run(Parts parts) {
   const ConvolutionShape& shape = problem_.shape;
-  kernel_.pack_image(problem_, codes_.data(), shape.channels, 0, shape.covered_height(), image_.data());
-  for (int32_t channel = 0; channel < shape.out_channels; channel += tile_channels_) {
-    for (int32_t pixel = 0; pixel < shape.pixels(); pixel += tile_pixels_) run_tile(pixel, channel);
+  if (parts.pack) {
+    kernel_.pack_image(problem_, codes_.data(), shape.channels, 0, shape.covered_height(), image_.data());
+  }
+  for (int32_t channel = 0; channel < shape.out_channels; channel += tiling_.channels) {
+    for (int32_t pixel = 0; pixel < shape.pixels(); pixel += tiling_.pixels) run_tile(pixel, channel, parts);
   }
 }
 
-void ConvolutionOperator::run_tile(int32_t pixel, int32_t channel) {
+void ConvolutionOperator::run_tile(int32_t pixel, int32_t channel, Parts parts) {
   const ConvolutionShape& shape = problem_.shape;
-  const int32_t pixels = std::min(tile_pixels_, static_cast<int32_t>(shape.pixels()) - pixel);
-  const int32_t channels = std::min(tile_channels_, shape.out_channels - channel);
+  const int32_t pixels = std::min(tiling_.pixels, static_cast<int32_t>(shape.pixels()) - pixel);
+  const int32_t channels = std::min(tiling_.channels, shape.out_channels - channel);
   auto* const sums = sums_.as<int32_t>();
-  kernel_.run({.problem = &problem_,
-               .weights = weights_.data(),
-               .image = image_.data(),
-               .pixel_begin = pixel,
-               .pixel_count = pixels,
-               .channel_begin = channel,
-               .channel_count = channels,
-               .sums = sums,
-               .sums_stride = tile_channels_});
+  if (parts.multiply) {
+    kernel_.run({.problem = &problem_,
+                 .weights = weights_.data(),
+                 .image = image_.data(),
+                 .pixel_begin = pixel,
+                 .pixel_count = pixels,
+                 .channel_begin = channel,
+                 .channel_count = channels,
+                 .sums = sums,
+                 .sums_stride = tiling_.channels});
+  }
+  if (!parts.finish) return;
   apply(epilogue_.get(), EpilogueBlock<int32_t>{.sums = sums,
-                                                .sums_stride = tile_channels_,
+                                                .sums_stride = tiling_.channels,
                                                 .residual = {},
                                                 .out = out_.data() + ptrdiff_t{pixel} * shape.out_channels + channel,
                                                 .out_stride = shape.out_channels,

@@ -28,18 +28,23 @@ class LayerEpilogue {
 /// The kernels' work alone: pack the image, multiply tile by tile, apply the epilogue.
 class ConvolutionOperator {
  public:
+  struct Parts {
+    bool pack, multiply, finish;
+  };
+
   ConvolutionOperator(const kernels::GemmKernel& kernel, const kernels::GemmProblem& problem);
-  void run();
+  void run(Parts parts);
+  void run() { run({.pack = true, .multiply = true, .finish = true}); }
   /// Bytes read and written at least: packed weights, codes in and out.
   size_t bytes() const;
 
  private:
-  void run_tile(int32_t pixel, int32_t channel);
+  void run_tile(int32_t pixel, int32_t channel, Parts parts);
 
   const kernels::GemmKernel& kernel_;
   kernels::GemmProblem problem_;
   kernels::PackedSizes sizes_;
-  int32_t tile_pixels_, tile_channels_;
+  kernels::GemmTiling tiling_;
   LayerEpilogue epilogue_;
   std::vector<uint8_t> codes_, out_;
   Buffer weights_, image_, sums_;

@@ -36,6 +36,16 @@ tidbit_dependency(cpuinfo PACKAGE libcpuinfo-dev HEADERS cpuinfo.h LIBRARIES cpu
 tidbit_dependency(pthreadpool PACKAGE libpthreadpool-dev HEADERS pthreadpool.h LIBRARIES pthreadpool)
 target_link_libraries(tidbit_dep_pthreadpool INTERFACE Threads::Threads)
 
+find_path(TIDBIT_xnnpack_INCLUDE xnnpack.h)
+find_library(TIDBIT_xnnpack_LIBRARY XNNPACK)
+if(TIDBIT_xnnpack_INCLUDE AND TIDBIT_xnnpack_LIBRARY)
+  set(xnnpack_found ON)
+endif()
+option(TIDBIT_WITH_XNNPACK "Run float layers that no quantizer reads through XNNPACK" ${xnnpack_found})
+if(TIDBIT_WITH_XNNPACK)
+  tidbit_dependency(xnnpack PACKAGE libxnnpack-dev HEADERS xnnpack.h LIBRARIES XNNPACK)
+endif()
+
 if(TIDBIT_BUILD_COMPILER)
   tidbit_dependency(onnx PACKAGE "libonnx-dev libprotobuf-dev" HEADERS onnx/onnx_pb.h LIBRARIES onnx_proto protobuf)
   target_compile_definitions(tidbit_dep_onnx INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "compiler/graph.h"
 
@@ -44,6 +45,11 @@ inline double apply(op::UnaryFunction function, double x) {
 inline double leaky_relu(double x, double slope) { return x < 0 ? x * slope : x; }
 
 inline double clip(double x, double lowest, double highest) { return std::min(std::max(x, lowest), highest); }
+
+/// The thresholds of a channel ascend.
+inline double reached_thresholds(std::span<const double> thresholds, double x) {
+  return static_cast<double>(std::upper_bound(thresholds.begin(), thresholds.end(), x) - thresholds.begin());
+}
 
 /// The integer that a quantizer (not a bipolar one) gives x: before the zero point is taken away and the scale applied.
 inline double quantized_integer(const Quantizer& q, double x, double scale, double zero_point) {

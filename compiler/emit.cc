@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstring>
+#include <map>
 
 #include "schema/bitplanes.h"
 #include "schema/container.h"
@@ -17,22 +18,35 @@ using Offset = flatbuffers::Offset<T>;
 /// The widest codes that are kept as bit-planes.
 constexpr int kPlaneBits = 4;
 
-/// The blobs behind the flatbuffer.
+/// The blobs behind the flatbuffer. Small ones go where the alignment of large ones left room.
 class Tail {
  public:
   template <class T>
   file::Blob add(const std::vector<T>& values) {
-    bytes_.resize(container::align(bytes_.size()));
-    const file::Blob blob(bytes_.size(), values.size() * sizeof(T));
-    if (values.empty()) return blob;
-    bytes_.resize(bytes_.size() + blob.size());
-    std::memcpy(bytes_.data() + blob.offset(), values.data(), blob.size());
-    return blob;
+    const size_t size = values.size() * sizeof(T);
+    const size_t offset = place(size, container::blob_alignment(size));
+    if (!values.empty()) std::memcpy(bytes_.data() + offset, values.data(), size);
+    return {offset, size};
   }
   const std::vector<std::byte>& bytes() const { return bytes_; }
 
  private:
+  static size_t aligned(size_t offset, size_t alignment) { return (offset + alignment - 1) / alignment * alignment; }
+
+  size_t place(size_t size, size_t alignment) {
+    const size_t in_gap = aligned(gap_begin_, alignment);
+    if (in_gap + size <= gap_end_) {
+      gap_begin_ = in_gap + size;
+      return in_gap;
+    }
+    const size_t end = bytes_.size(), offset = aligned(end, alignment);
+    if (offset - end > gap_end_ - gap_begin_) gap_begin_ = end, gap_end_ = offset;
+    bytes_.resize(offset + size);
+    return offset;
+  }
+
   std::vector<std::byte> bytes_;
+  size_t gap_begin_ = 0, gap_end_ = 0;  // the widest that is left
 };
 
 template <class T, class... Options>
@@ -156,20 +170,40 @@ class Emitter {
     std::ranges::for_each(graph_.outputs, add);
   }
 
+  // Parts that repeat from node to node (names, shapes, grids, windows) are written once and pointed at: they are most
+  // of what a small network's file holds besides weights.
+
+  template <class T>
+  using Written = std::map<std::vector<uint32_t>, Offset<T>>;
+
+  /// The part that `fields` tell apart, which `write` writes the first time.
+  template <class T>
+  static Offset<T> shared(Written<T>& written, std::vector<uint32_t> fields, std::invocable auto write) {
+    const auto [found, is_new] = written.try_emplace(std::move(fields));
+    if (is_new) found->second = write();
+    return found->second;
+  }
+
+  Offset<flatbuffers::Vector<uint32_t>> vector(const std::vector<uint32_t>& numbers) {
+    return shared(vectors_, numbers, [&] { return fb_.CreateVector(numbers); });
+  }
+
   Offset<flatbuffers::Vector<uint32_t>> indices(const std::vector<ValueId>& ids) {
     std::vector<uint32_t> result;
     result.reserve(ids.size());
     for (ValueId id : ids) result.push_back(index_[static_cast<size_t>(id)]);
-    return fb_.CreateVector(result);
+    return vector(result);
   }
 
   Offset<file::Grid> emit_grid(const Grid& grid) {
-    return file::CreateGrid(fb_, static_cast<uint8_t>(grid.bits), grid.step, grid.base);
+    const auto bits = static_cast<uint8_t>(grid.bits);
+    const auto base = static_cast<uint32_t>(grid.base), step = static_cast<uint32_t>(grid.step);
+    return shared(grids_, {bits, step, base}, [&] { return file::CreateGrid(fb_, bits, grid.step, grid.base); });
   }
 
   Offset<file::Tensor> tensor(const Value& value) {
-    const auto name = fb_.CreateString(value.name);
-    const auto shape = fb_.CreateVector(converted<uint32_t>(value.shape));
+    const auto name = fb_.CreateSharedString(value.name);
+    const auto shape = vector(converted<uint32_t>(value.shape));
     if (!value.codes) {
       return file::CreateTensor(fb_, name, shape, file::Element::Real, 0, 1, value.channels_last);
     }
@@ -187,9 +221,11 @@ class Emitter {
   // --- Parts of operators.
 
   Offset<file::Window> emit_window(const Window& w) {
-    const auto u = [](int64_t x) { return static_cast<uint32_t>(x); };
-    return file::CreateWindow(fb_, u(w.kernel[0]), u(w.kernel[1]), u(w.stride[0]), u(w.stride[1]), u(w.dilation[0]),
-                              u(w.dilation[1]), u(w.pad_begin[0]), u(w.pad_begin[1]), u(w.pad_end[0]), u(w.pad_end[1]));
+    const auto f = converted<uint32_t>(std::vector<int64_t>{w.kernel[0], w.kernel[1], w.stride[0], w.stride[1],
+                                                            w.dilation[0], w.dilation[1], w.pad_begin[0],
+                                                            w.pad_begin[1], w.pad_end[0], w.pad_end[1]});
+    return shared(windows_, f,
+                  [&] { return file::CreateWindow(fb_, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9]); });
   }
 
   file::Blob weight_data(const op::Weights& weights) {
@@ -334,7 +370,7 @@ class Emitter {
     return emitted(file::CreateAveragePool(fb_, emit_window(pool.window), pool.count_padding));
   }
   Emitted emit_op(const Node&, const op::Transpose& transpose) {
-    const auto permutation = fb_.CreateVector(converted<uint32_t>(transpose.permutation));
+    const auto permutation = vector(converted<uint32_t>(transpose.permutation));
     return emitted(file::CreateTranspose(fb_, permutation));
   }
   Emitted emit_op(const Node&, const op::Reshape&) { return emitted(file::CreateReshape(fb_)); }
@@ -342,8 +378,8 @@ class Emitter {
     return emitted(file::CreateConcat(fb_, static_cast<uint32_t>(concat.axis)));
   }
   Emitted emit_op(const Node&, const op::Pad& pad) {
-    const auto before = fb_.CreateVector(converted<uint32_t>(pad.before));
-    const auto after = fb_.CreateVector(converted<uint32_t>(pad.after));
+    const auto before = vector(converted<uint32_t>(pad.before));
+    const auto after = vector(converted<uint32_t>(pad.after));
     return emitted(file::CreatePad(fb_, before, after, static_cast<float>(pad.value)));
   }
   Emitted emit_op(const Node&, const op::Resize& resize) {
@@ -355,14 +391,14 @@ class Emitter {
   /// Operators that lowering replaces. Every operator must be here or above: std::visit needs an overload for each.
   template <class Op>
   requires OneOf<Op, op::Convolution, op::BatchNormalization, op::Unary, op::LeakyRelu, op::PRelu, op::Clip,
-                 op::FakeQuant, op::Trunc>
+                 op::FakeQuant, op::Trunc, op::MultiThreshold>
       Emitted emit_op(const Node& node, const Op&) {
     throw not_lowered(node);
   }
 
   Offset<file::Node> emit_node(const Node& node) {
     const Emitted op = std::visit([&](const auto& form) { return emit_op(node, form); }, node.op);
-    const auto name = fb_.CreateString(node.name);
+    const auto name = fb_.CreateSharedString(node.name);
     const auto inputs = indices(node.inputs), outputs = indices(node.outputs);
     return file::CreateNode(fb_, name, op.type, op.table, inputs, outputs);
   }
@@ -378,6 +414,9 @@ class Emitter {
   const CompileOptions& options_;
   flatbuffers::FlatBufferBuilder fb_;
   Tail tail_;
+  Written<flatbuffers::Vector<uint32_t>> vectors_;
+  Written<file::Grid> grids_;
+  Written<file::Window> windows_;
   std::vector<uint32_t> index_;  // of the tensor that each value is
   std::vector<ValueId> order_;   // the value that each tensor is
   Compiled result_;

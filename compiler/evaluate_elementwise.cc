@@ -146,6 +146,19 @@ Tensor evaluate(const op::Trunc& truncation, const Call& call) {
   return each(call, [&](double x) { return trunc(truncation, x); });
 }
 
+Tensor evaluate(const op::MultiThreshold& multi, const Call& call) {
+  Tensor result = call.input(0);
+  const auto axis = static_cast<ptrdiff_t>(multi.axis);
+  const auto inner = static_cast<size_t>(elements({result.shape.begin() + axis + 1, result.shape.end()}));
+  const auto channels = static_cast<size_t>(multi.channels);
+  const std::span<const double> thresholds = multi.thresholds;
+  const size_t steps = thresholds.size() / channels;
+  for (size_t i = 0; i < result.data.size(); ++i) {
+    result.data[i] = reached_thresholds(thresholds.subspan(i / inner % channels * steps, steps), result.data[i]);
+  }
+  return result;
+}
+
 Tensor evaluate(const op::Quantize& quantize, const Call& call) {
   return each_with_channel(call, [&](double x, size_t channel) { return apply(quantize.epilogue, channel, x, 0); });
 }

@@ -51,6 +51,7 @@ Tensor evaluate(const op::Clip&, const Call&);
 Tensor evaluate(const op::Softmax&, const Call&);
 Tensor evaluate(const op::FakeQuant&, const Call&);
 Tensor evaluate(const op::Trunc&, const Call&);
+Tensor evaluate(const op::MultiThreshold&, const Call&);
 Tensor evaluate(const op::Quantize&, const Call&);
 Tensor evaluate(const op::Dequantize&, const Call&);
 Tensor evaluate(const op::Lookup&, const Call&);

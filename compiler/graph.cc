@@ -72,6 +72,7 @@ struct Name {
   std::string_view operator()(const op::Softmax&) const { return "Softmax"; }
   std::string_view operator()(const op::FakeQuant&) const { return "FakeQuant"; }
   std::string_view operator()(const op::Trunc&) const { return "Trunc"; }
+  std::string_view operator()(const op::MultiThreshold&) const { return "MultiThreshold"; }
   std::string_view operator()(const op::MaxPool&) const { return "MaxPool"; }
   std::string_view operator()(const op::AveragePool&) const { return "AveragePool"; }
   std::string_view operator()(const op::Reshape&) const { return "Reshape"; }

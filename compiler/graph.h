@@ -128,6 +128,13 @@ struct Trunc {
   Rounding rounding = Rounding::Floor;
 };
 
+/// How many of its channel's thresholds x reaches: #{t : x >= t}.
+struct MultiThreshold {
+  int axis = 1;                    // of the channels
+  int64_t channels = 1;            // or 1 for all
+  std::vector<double> thresholds;  // [channels][steps], ascending
+};
+
 struct MaxPool {
   Window window;
   Layout layout = Layout::ChannelsFirst;
@@ -246,9 +253,9 @@ struct Map {
 }  // namespace op
 
 using Operator = std::variant<op::Convolution, op::MatMul, op::BatchNormalization, op::Binary, op::Unary, op::LeakyRelu,
-                              op::PRelu, op::Clip, op::Softmax, op::FakeQuant, op::Trunc, op::MaxPool, op::AveragePool,
-                              op::Reshape, op::Transpose, op::Concat, op::Pad, op::Resize, op::Linear, op::Quantize,
-                              op::Dequantize, op::Lookup, op::Combine, op::CodePool, op::Map>;
+                              op::PRelu, op::Clip, op::Softmax, op::FakeQuant, op::Trunc, op::MultiThreshold,
+                              op::MaxPool, op::AveragePool, op::Reshape, op::Transpose, op::Concat, op::Pad, op::Resize,
+                              op::Linear, op::Quantize, op::Dequantize, op::Lookup, op::Combine, op::CodePool, op::Map>;
 
 /// "Convolution", ...: for messages and reports.
 std::string_view name(const Operator& op);

@@ -122,6 +122,16 @@ class Rules {
   std::vector<Shape> operator()(const op::Clip&) const { return elementwise(); }
   std::vector<Shape> operator()(const op::Trunc&) const { return elementwise(); }
 
+  std::vector<Shape> operator()(const op::MultiThreshold& multi) const {
+    inputs(1, 1);
+    const Shape& x = shape(0);
+    require(multi.axis >= 0 && multi.axis < rank(x), "no channel axis in " + to_string(x));
+    require(multi.channels == 1 || multi.channels == x[static_cast<size_t>(multi.axis)],
+            fmt::format("thresholds of {} channels do not fit {}", multi.channels, to_string(x)));
+    require(static_cast<int64_t>(multi.thresholds.size()) % multi.channels == 0, "wrong number of thresholds");
+    return {x};
+  }
+
   std::vector<Shape> operator()(const op::Softmax& softmax) const {
     inputs(1, 1);
     require(softmax.axis >= -rank(shape(0)) && softmax.axis < rank(shape(0)), "axis out of range");

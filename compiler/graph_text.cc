@@ -86,6 +86,9 @@ struct Attributes {
                        t.zero_point, t.divisor, t.lowest, t.highest, t.output_scale, t.output_zero_point,
                        rounding_name(t.rounding));
   }
+  std::string operator()(const op::MultiThreshold& m) const {
+    return fmt::format(" axis={} channels={} {}", m.axis, m.channels, list(m.thresholds));
+  }
   std::string operator()(const op::MaxPool& m) const { return window_text(m.window) + layout_text(m.layout); }
   std::string operator()(const op::AveragePool& a) const {
     return window_text(a.window) + (a.count_padding ? " count_padding" : "") + layout_text(a.layout);

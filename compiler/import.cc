@@ -9,6 +9,7 @@
 
 #include "compiler/import/model_file.h"
 #include "compiler/import/node_import.h"
+#include "compiler/passes/rewrite.h"
 
 namespace tidbit::compiler {
 namespace {
@@ -67,7 +68,7 @@ std::vector<int> sorted_nodes(const onnx::GraphProto& proto) {
   return order;
 }
 
-enum class Domain : uint8_t { Onnx, Quantizers, ChannelsLast, Unknown };
+enum class Domain : uint8_t { Onnx, Quantizers, ChannelsLast, Contributed, Unknown };
 
 Domain domain_of(const std::string& name) {
   if (name.empty() || name == "ai.onnx") return Domain::Onnx;
@@ -75,25 +76,60 @@ Domain domain_of(const std::string& name) {
       name == "finn.custom_op.general") {
     return Domain::Quantizers;
   }
+  if (name == "com.microsoft") return Domain::Contributed;
   return name == "qonnx.custom_op.channels_last" ? Domain::ChannelsLast : Domain::Unknown;
 }
 
-/// Quantizers also come under no domain.
-const OperatorImport* find_operator(const onnx::NodeProto& node) {
-  std::vector<std::span<const OperatorImport>> tables;
-  const Domain domain = domain_of(node.domain());
-  if (domain == Domain::Onnx) {
-    tables = {constant_operators(), elementwise_operators(), layout_operators(),
-              matrix_operators(),   resize_operators(),      window_operators()};
-  }
-  if (domain == Domain::Onnx || domain == Domain::Quantizers) tables.push_back(quantizer_operators());
-  if (domain == Domain::ChannelsLast) tables.push_back(channels_last_operators());
+const OperatorImport* find_in(std::initializer_list<std::span<const OperatorImport>> tables, std::string_view name) {
   for (const auto& table : tables) {
     for (const OperatorImport& entry : table) {
-      if (entry.name == node.op_type()) return &entry;
+      if (entry.name == name) return &entry;
     }
   }
   return nullptr;
+}
+
+/// Quantizers also come under no domain, and contributed operators also under ONNX's names.
+const OperatorImport* find_operator(const onnx::NodeProto& node) {
+  const std::string& name = node.op_type();
+  switch (domain_of(node.domain())) {
+    case Domain::Onnx: {
+      const OperatorImport* const own = find_onnx_operator(name);
+      return own ? own : find_in({quantizer_operators()}, name);
+    }
+    case Domain::Quantizers:
+      return find_in({quantizer_operators()}, name);
+    case Domain::ChannelsLast:
+      return find_in({channels_last_operators()}, name);
+    case Domain::Contributed:
+      return find_in({contributed_operators(), linear_quantizers()}, name);
+    case Domain::Unknown:
+      break;
+  }
+  return nullptr;
+}
+
+/// Why an operator that people meet is refused; empty where there is no more to say.
+std::string_view reason_against(std::string_view op) {
+  struct Refusal {
+    std::string_view op, reason;
+  };
+  static constexpr Refusal kRefusals[] = {
+      {"FloatQuant", "quantizers to floating point are not supported, only those to integers"},
+      {"DynamicQuantizeLinear", "its scale depends on the data; quantize the model statically"},
+      {"LSTM", "recurrent layers and their quantizers are not supported"},
+      {"GRU", "recurrent layers and their quantizers are not supported"},
+      {"RNN", "recurrent layers and their quantizers are not supported"},
+      {"QuantLSTMCell", "recurrent layers and their quantizers are not supported"},
+      {"Loop", "control flow is not supported"},
+      {"Scan", "control flow is not supported"},
+      {"If", "control flow is not supported"},
+      {"NonZero", "its output's shape depends on the data"},
+  };
+  for (const Refusal& refusal : kRefusals) {
+    if (refusal.op == op) return refusal.reason;
+  }
+  return {};
 }
 
 class Importer {
@@ -112,6 +148,7 @@ class Importer {
     for (const int index : sorted_nodes(proto_)) add_node(proto_.node(index));
     for (const onnx::ValueInfoProto& output : proto_.output()) add_output(output.name());
     if (state_.graph.outputs.empty()) throw CompileError("the graph has no outputs");
+    remove_dead(state_.graph);  // quantizers whose integers were narrowed behind them
     verify(state_.graph);
     return std::move(state_.graph);
   }
@@ -141,9 +178,11 @@ class Importer {
     if (values_.contains(input.name())) throw CompileError(fmt::format("input '{}' is there twice", input.name()));
     const onnx::TypeProto_Tensor& type = input.type().tensor_type();
     if (!input.type().has_tensor_type()) throw CompileError(fmt::format("input '{}' is no tensor", input.name()));
-    if (!holds_numbers(type.elem_type()) || holds_integers(type.elem_type())) {
-      throw CompileError(fmt::format("input '{}' holds {}; inputs must be floating point", input.name(),
-                                     data_type_name(type.elem_type())));
+    const int element = type.elem_type();
+    const bool integers = holds_numbers(element) && holds_integers(element) && element != onnx::TensorProto::BOOL;
+    if (!holds_numbers(element) || (holds_integers(element) && !(integers && limits_of(element).highest < 256))) {
+      throw CompileError(fmt::format("input '{}' holds {}; inputs must be floating point, or integers of up to 8 bits",
+                                     input.name(), data_type_name(element)));
     }
     const Shape shape = input_shape(input.name(), type);
     if (too_large(shape)) {
@@ -151,7 +190,15 @@ class Importer {
     }
     const ValueId id = state_.add_value(input.name(), shape);
     state_.graph.inputs.push_back(id);
-    values_[input.name()] = id;
+    values_[input.name()] = integers ? quantized_input(id, limits_of(element)) : id;
+  }
+
+  /// Integers come as reals. The quantizer behind them says which there are.
+  ValueId quantized_input(ValueId input, const IntegerLimits& limits) {
+    onnx::NodeProto proto;
+    proto.set_name(state_.graph[input].name);
+    const Tensor one = Tensor::scalar(1), zero = Tensor::scalar(0);
+    return NodeImport(state_, proto, opset_, {}).quantize(input, {one, zero, limits.lowest, limits.highest});
   }
 
   Shape input_shape(const std::string& name, const onnx::TypeProto_Tensor& type) const {
@@ -196,11 +243,18 @@ class Importer {
       const OperatorImport* entry = find_operator(node);
       if (!entry) {
         const std::string domain = node.domain().empty() ? "" : fmt::format(" (domain '{}')", node.domain());
-        throw CompileError(fmt::format("operator not supported{}; supported: see README", domain));
+        const std::string_view reason = reason_against(node.op_type());
+        throw CompileError(
+            fmt::format("operator not supported{}; {}", domain, reason.empty() ? "supported: see README" : reason));
       }
       const size_t first = state_.graph.nodes.size();
-      NodeImport import(state_, node, opset_, node_inputs(node, *entry));
-      name_result(node, first, entry->run(import));
+      const std::vector<ValueId> inputs = node_inputs(node, *entry);
+      NodeImport import(state_, node, opset_, inputs);
+      const ValueId result = entry->run(import);
+      const IntegerForm* const form = entry->integers == Integers::Moved ? state_.form(inputs[0]) : nullptr;
+      if (form && result != inputs[0]) import.set_form(result, IntegerForm(*form));
+      name_result(node, first, result);
+      name_further_results(node, import.further_outputs());
     } catch (const CompileError& error) {
       throw CompileError(fmt::format("{}: {}", describe(node), error.what()));
     }
@@ -211,7 +265,13 @@ class Importer {
     if (count < entry.least) throw CompileError(fmt::format("has {} inputs, needs {}", count, entry.least));
     if (count > entry.most) throw CompileError(fmt::format("has {} inputs, takes {}", count, entry.most));
     std::vector<ValueId> inputs;
-    for (const std::string& name : node.input()) inputs.push_back(name.empty() ? kNoValue : value(name));
+    for (const std::string& name : node.input()) {
+      inputs.push_back(name.empty() ? kNoValue : value(name));
+      const IntegerForm* const form = name.empty() ? nullptr : state_.form(inputs.back());
+      const bool kept =
+          entry.integers == Integers::Known || (entry.integers == Integers::Moved && form && form->per_tensor());
+      if (form && !kept) inputs.back() = NodeImport(state_, node, opset_, {}).integers(inputs.back());
+    }
     for (size_t i = 0; i < entry.least; ++i) {
       if (inputs[i] == kNoValue) throw CompileError(fmt::format("input {} is missing", i));
     }
@@ -228,7 +288,7 @@ class Importer {
     }
     try {
       const onnx::TensorProto& tensor = *initializer->second;
-      return values_[name] = state_.add_constant(name, read_tensor(tensor), holds_integers(tensor.data_type()));
+      return values_[name] = state_.add_constant(name, read_tensor(tensor), tensor.data_type());
     } catch (const CompileError& error) {
       throw CompileError(fmt::format("initializer '{}': {}", name, error.what()));
     }
@@ -239,18 +299,30 @@ class Importer {
   void name_result(const onnx::NodeProto& node, size_t first, ValueId result) {
     if (node.output().empty() || node.output(0).empty()) throw CompileError("has no output");
     const std::string& output = node.output(0);
-    if (values_.contains(output) || initializers_.contains(output)) {
-      throw CompileError(fmt::format("its output '{}' is also an input or an initializer", output));
-    }
-    values_[output] = result;
-    Value& value = state_.graph[result];
-    if (value.name.empty()) value.name = output;
+    name_value(output, result);
     for (size_t i = first; i < state_.graph.nodes.size(); ++i) {
       Node& made = state_.graph.nodes[i];
       if (made.outputs[0] != result) continue;
       state_.node_names.erase(made.name);
       made.name = unique_node_name(state_, node.name().empty() ? output : node.name());
     }
+  }
+
+  void name_further_results(const onnx::NodeProto& node, const std::vector<ValueId>& results) {
+    for (size_t i = 0; i < results.size() && i + 1 < static_cast<size_t>(node.output_size()); ++i) {
+      const std::string& output = node.output(static_cast<int>(i) + 1);
+      if (results[i] != kNoValue && !output.empty()) name_value(output, results[i]);
+    }
+  }
+
+  /// A quantized value waits for the name of the reals it stands for.
+  void name_value(const std::string& name, ValueId id) {
+    if (values_.contains(name) || initializers_.contains(name)) {
+      throw CompileError(fmt::format("its output '{}' is also an input or an initializer", name));
+    }
+    values_[name] = id;
+    Value& value = state_.graph[id];
+    if (value.name.empty() && !state_.form(id)) value.name = name;
   }
 
   /// An output is a value of its own, which a node makes and which has the output's name.
@@ -264,6 +336,11 @@ class Importer {
       throw CompileError(fmt::format("output '{}' is constant: it does not depend on an input", name));
     }
     ValueId id = found->second;
+    if (state_.form(id)) {
+      onnx::NodeProto proto;
+      proto.set_name(name);
+      id = NodeImport(state_, proto, opset_, {}).integers(id);
+    }
     const auto listed = [&](const std::vector<ValueId>& ids) {
       return std::find(ids.begin(), ids.end(), id) != ids.end();
     };
@@ -287,9 +364,19 @@ class Importer {
 
 }  // namespace
 
+const OperatorImport* find_onnx_operator(std::string_view name) {
+  return find_in({constant_operators(), elementwise_operators(), layout_operators(), linear_quantizers(),
+                  matrix_operators(), qlinear_operators(), resize_operators(), window_operators()},
+                 name);
+}
+
+Graph import_model(const onnx::ModelProto& model, const ImportOptions& options) {
+  return Importer(model, options).run();
+}
+
 Graph import_onnx(const std::string& path, const ImportOptions& options) {
   try {
-    return Importer(read_model_file(path), options).run();
+    return import_model(read_model_file(path), options);
   } catch (const CompileError& error) {
     std::string what = error.what();  // with names from the file, which may hold anything
     std::replace_if(

@@ -9,6 +9,11 @@
 namespace tidbit::kernels {
 namespace {
 
+/// Sums of an operator's tile: 16 KiB.
+constexpr int32_t kTileSums = 4096;
+
+constexpr int32_t quotient_up(int32_t a, int32_t b) { return (a + b - 1) / b; }
+
 constexpr Family kFamilies[] = {Family::BitSerial, Family::Lut, Family::Dot};
 
 std::vector<const GemmKernel*> all_kernels() {
@@ -62,6 +67,22 @@ const GemmKernel* select_gemm_kernel(const GemmProblem& problem, Isa isa, std::o
       std::ranges::find_if(usable, [&](const GemmKernel* kernel) { return !family || kernel->family == *family; });
   if (chosen != usable.end()) return *chosen;
   return usable.empty() ? nullptr : usable.front();
+}
+
+GemmTiling gemm_tiling(const GemmKernel& kernel, const ConvolutionShape& shape) {
+  const int32_t wanted = std::max(kernel.operator_channels, kernel.tile_channels);
+  const int32_t channels = quotient_up(std::min(wanted, shape.out_channels), kernel.tile_channels);
+  GemmTiling tiling = {.pixels = 0, .channels = channels * kernel.tile_channels};
+  const int32_t fitting = std::max(kTileSums / tiling.channels, kernel.tile_pixels);
+  if (shape.out_width <= fitting) {
+    const int32_t tiles = quotient_up(shape.out_height, std::min(shape.out_height, fitting / shape.out_width));
+    tiling.pixels = quotient_up(shape.out_height, tiles) * shape.out_width;
+    return tiling;
+  }
+  const int32_t even = quotient_up(shape.out_width, quotient_up(shape.out_width, fitting));
+  const bool divides = shape.out_width % even == 0 || shape.out_height == 1;
+  tiling.pixels = divides ? even : fitting / kernel.tile_pixels * kernel.tile_pixels;
+  return tiling;
 }
 
 }  // namespace tidbit::kernels

@@ -82,7 +82,19 @@ struct GemmKernel {
                      int32_t row_end, std::byte* packed) noexcept;
 
   void (*run)(const GemmTile&) noexcept;
+
+  /// Output channels that a tile had better have, where the layer has so many. More would leave it fewer pixels, which
+  /// share what a kernel makes of the weights.
+  int32_t operator_channels = 64;
 };
+
+/// How an operator cuts its output into tiles: [pixels x channels], the last ones smaller. Their sums stay in L1 until
+/// the epilogue, and they are whole rows, or begin where rows do, as far as it goes.
+struct GemmTiling {
+  int32_t pixels, channels;
+};
+
+GemmTiling gemm_tiling(const GemmKernel& kernel, const ConvolutionShape& shape);
 
 /// Every kernel built for this architecture, all tiers, in the order families are listed.
 std::span<const GemmKernel* const> gemm_kernels();

@@ -1,6 +1,49 @@
 #include "kernels/packed_image.h"
 
+#include <algorithm>
+
 namespace tidbit::kernels {
+namespace {
+
+constexpr int32_t kLeastRow = 3;  // pixels: shorter rows are no blocks of their own
+
+/// Windows along one axis.
+struct Axis {
+  int32_t size, stride, pad, taps, dilation;
+};
+
+Axis vertical(const ConvolutionShape& shape) {
+  const Window& w = shape.window;
+  return {shape.height, w.stride_height, w.pad_top, w.kernel_height, w.dilation_height};
+}
+
+Axis horizontal(const ConvolutionShape& shape) {
+  const Window& w = shape.window;
+  return {shape.width, w.stride_width, w.pad_left, w.kernel_width, w.dilation_width};
+}
+
+/// How many taps of the window at `at` lie before the image, and before its end.
+int32_t taps_below(const Axis& axis, int32_t at, int64_t position) {
+  const int64_t distance = position + axis.pad - int64_t{at} * axis.stride;
+  return static_cast<int32_t>(std::clamp<int64_t>((distance + axis.dilation - 1) / axis.dilation, 0, axis.taps));
+}
+int32_t taps_before(const Axis& axis, int32_t at) { return taps_below(axis, at, 0); }
+int32_t taps_inside(const Axis& axis, int32_t at) { return taps_below(axis, at, axis.size); }
+
+/// The share of the taps of `count` windows that lie inside.
+double share_inside(const Axis& axis, int32_t count) {
+  int64_t inside = 0;
+  for (int64_t tap = 0; tap < axis.taps; ++tap) {
+    const int64_t before = axis.pad - tap * axis.dilation;  // window w reads w*stride - before
+    const int64_t begin = std::clamp<int64_t>((before + axis.stride - 1) / axis.stride, 0, count);
+    const int64_t past = before + axis.size;
+    const int64_t end = past <= 0 ? 0 : std::clamp<int64_t>((past + axis.stride - 1) / axis.stride, 0, count);
+    inside += std::max<int64_t>(0, end - begin);
+  }
+  return static_cast<double>(inside) / static_cast<double>(int64_t{axis.taps} * count);
+}
+
+}  // namespace
 
 PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pixel_bytes, size_t read_bytes) {
   const Window& window = shape.window;
@@ -25,6 +68,37 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
       .out_row_step = static_cast<size_t>(window.stride_height) * row_bytes,
       .out_pixel_step = static_cast<size_t>(window.stride_width) * pixel_bytes,
   };
+}
+
+int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool by_rows,
+                     PixelBlock* blocks) noexcept {
+  const Window& window = shape.window;
+  if (shape.out_width < kLeastRow) by_rows = false;
+  int32_t number = 0;
+  for (int32_t first = 0; first < count;) {
+    const int32_t y = (begin + first) / shape.out_width, x = (begin + first) % shape.out_width;
+    const int32_t end = by_rows ? std::min(count, first + shape.out_width - x) : count;
+    const int32_t row_begin = by_rows ? taps_before(vertical(shape), y) : 0;
+    const int32_t row_end = by_rows ? taps_inside(vertical(shape), y) : window.kernel_height;
+    int32_t left = end - first;
+    for (int32_t parts = (left + most - 1) / most; parts > 0; --parts) {
+      const int32_t pixels = (left + parts - 1) / parts, at = x + end - first - left;
+      blocks[number++] = {.first = end - left,
+                          .pixels = pixels,
+                          .row_begin = std::min(row_begin, row_end),
+                          .row_end = row_end,
+                          .tap_begin = by_rows ? taps_before(horizontal(shape), at) : 0,
+                          .tap_end = by_rows ? taps_inside(horizontal(shape), at + pixels - 1) : window.kernel_width};
+      left -= pixels;
+    }
+    first = end;
+  }
+  return number;
+}
+
+InsideShare inside_share(const ConvolutionShape& shape) noexcept {
+  if (!shape.window.padded()) return {1, 1};
+  return {share_inside(vertical(shape), shape.out_height), share_inside(horizontal(shape), shape.out_width)};
 }
 
 }  // namespace tidbit::kernels

@@ -34,6 +34,28 @@ struct PackedImage {
 /// Runs may be read in whole units of `read_bytes`: lines have room for that.
 PackedImage packed_image(const ConvolutionShape&, int32_t lines, size_t pixel_bytes, size_t read_bytes);
 
+/// Neighbouring output pixels that a kernel takes together, and the part of their windows that is not all padding:
+/// kernel rows [row_begin, row_end), of which the first pixel needs the taps from tap_begin on, the last one those
+/// before tap_end, and those between all of them.
+struct PixelBlock {
+  int32_t first, pixels;
+  int32_t row_begin, row_end;
+  int32_t tap_begin, tap_end;
+};
+
+/// Cuts the output pixels [begin, begin + count) into blocks of about one size, at most `most`, whose `first` counts
+/// from `begin`; returns how many blocks. With `by_rows` no block crosses rows (unless these are short), else windows
+/// are whole.
+int32_t pixel_blocks(const ConvolutionShape&, int32_t begin, int32_t count, int32_t most, bool by_rows,
+                     PixelBlock* blocks) noexcept;
+
+/// How much of all windows is not padding: the share of kernel rows, and of their taps.
+struct InsideShare {
+  double rows, taps;
+};
+
+InsideShare inside_share(const ConvolutionShape&) noexcept;
+
 /// Packs rows of the covered image (GemmKernel::pack_image): calls pack_pixel(codes, packed) for each pixel, where
 /// codes are the pixel's or null for padding, and packed is its place in the row's first line.
 template <class PackPixel>

@@ -65,11 +65,15 @@ ArenaLayout lay_out(const ModelImpl& model, const ArenaOptions& options) {
   std::vector<Region> regions = lifetimes(model, owner, options);
   for (size_t i = 0; i < model.ops.size(); ++i) {
     const auto step = static_cast<int32_t>(i);
-    regions.push_back({model.ops[i]->scratch_bytes(options.batch, options.threads), step, step});
+    regions.push_back({model.scratch_bytes(i, options), step, step});
     require_within(regions.back().bytes, options.limit, title(d.nodes[i], i) + ": scratch");
   }
   for (size_t i = 0; i < d.tensors.size(); ++i) require_within(regions[i].bytes, options.limit, text("tensor ", i));
-  const Plan plan = plan_arena(regions);
+  Plan plan = plan_arena(regions);
+  // XNNPACK may read a little beyond a tensor: of its neighbour, or of what is behind the last one.
+  if (std::ranges::any_of(model.xnnpack_forms, [](const auto& form) { return form.has_value(); })) {
+    plan.bytes = sum({plan.bytes, RealNumbers::kReadBeyond});
+  }
   require_within(plan.bytes, options.limit, "the arena");
 
   ArenaLayout layout;

@@ -5,6 +5,7 @@
 #include "runtime/arena.h"
 #include "runtime/failure.h"
 #include "runtime/ops/table.h"
+#include "runtime/xnnpack.h"
 #include "schema/container.h"
 
 namespace tidbit {
@@ -27,22 +28,58 @@ ModelImpl::ModelImpl(std::span<const std::byte> file, const LoadOptions& options
   const OpOptions make_options = op_options(options);
   const FileView view = open_container(file);
   description = validate(view, options);
-  uint64_t packed = 0;
   for (size_t i = 0; i < description.nodes.size(); ++i) {
     NodeInfo& node = description.nodes[i];
     const file::Node& table = *view.model->nodes()->Get(static_cast<flatbuffers::uoffset_t>(i));
     const NodeReader reader(title(node, i), view, table, description.tensors);
     ops.push_back(make_op(table.op_type(), reader, make_options));
     ops.back()->describe(node);
-    packed = sum({packed, node.packed_bytes});
   }
   const uint64_t limit = std::min<uint64_t>(options.max_arena_bytes, kLargestArena);
+  xnnpack_forms.resize(ops.size());
+  if (options.xnnpack) choose_xnnpack(limit);
   lay_out(*this, {.batch = 1, .threads = 1, .keep_tensors = false, .limit = limit});
+  uint64_t packed = 0;
+  for (const NodeInfo& node : description.nodes) packed = sum({packed, node.packed_bytes});
   if (packed > limit) {
     throw Failure{StatusCode::OutOfMemory, text("the packed weights need ", packed, " bytes, the limit is ", limit)};
   }
-  for (const std::unique_ptr<Op>& op : ops) op->prepare();
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (!xnnpack_forms[i]) ops[i]->prepare();
+  }
   packed_bytes = static_cast<size_t>(packed);
+}
+
+/// Whether a quantizer sees the results of each node, directly or through others.
+std::vector<bool> ModelImpl::reach_quantizers() const {
+  std::vector<bool> seen(description.tensors.size()), result(ops.size());
+  for (size_t i = ops.size(); i-- > 0;) {
+    const NodeInfo& node = description.nodes[i];
+    result[i] = ops[i]->quantizes() || std::ranges::any_of(node.outputs, [&](size_t tensor) {
+                  return seen[tensor] || !description.tensors[tensor].is_real;
+                });
+    for (const size_t tensor : node.inputs) seen[tensor] = seen[tensor] || result[i];
+  }
+  return result;
+}
+
+void ModelImpl::choose_xnnpack(uint64_t most_bytes) {
+  const std::vector<bool> exact = reach_quantizers();
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (exact[i]) continue;
+    std::optional<RealForm> form = ops[i]->real_form(most_bytes);
+    if (!form || !xnnpack_runs(*form)) continue;
+    const uint64_t bytes = sum({form->copied_bytes(), xnnpack_packed_bytes(*form)});
+    if (bytes > most_bytes) continue;
+    most_bytes -= bytes;
+    description.nodes[i].kernel = "xnnpack";
+    description.nodes[i].packed_bytes = static_cast<size_t>(bytes);
+    xnnpack_forms[i] = std::move(form);
+  }
+}
+
+uint64_t ModelImpl::scratch_bytes(size_t node, const ArenaOptions& options) const {
+  return xnnpack_forms[node] ? 0 : ops[node]->scratch_bytes(options.batch, options.threads);
 }
 
 ModelImpl::ModelImpl(MappedFile file, const LoadOptions& options) : ModelImpl(file.bytes(), options) {

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "runtime/arena.h"
 #include "runtime/mapped_file.h"
 #include "runtime/ops/op.h"
+#include "runtime/ops/real_form.h"
 #include "runtime/validate.h"
 #include "tidbit/tidbit.hpp"
 
@@ -20,11 +23,19 @@ class ModelImpl {
   ModelImpl(MappedFile file, const LoadOptions&);
 
   Description description;
-  std::vector<std::unique_ptr<Op>> ops;  // one a node
+  std::vector<std::unique_ptr<Op>> ops;                // one a node
+  std::vector<std::optional<RealForm>> xnnpack_forms;  // of the nodes that XNNPACK runs in place of their operators
   size_t file_bytes;
   size_t packed_bytes = 0;
 
+  /// Of a node, for its operator.
+  uint64_t scratch_bytes(size_t node, const ArenaOptions&) const;
+
  private:
+  /// Gives nodes to XNNPACK whose results no quantizer sees.
+  void choose_xnnpack(uint64_t most_bytes);
+  std::vector<bool> reach_quantizers() const;
+
   MappedFile mapped_;
 };
 

@@ -7,8 +7,8 @@ namespace tidbit::internal {
 std::span<const std::byte> Reader::blob(const file::Blob* blob, std::string_view field) const {
   require(blob != nullptr, field, "is missing");
   const uint64_t offset = blob->offset(), size = blob->size();
-  require(offset % container::kAlignment == 0, field, "begins at byte ", offset, " of the tail, no multiple of ",
-          container::kAlignment);
+  const size_t alignment = container::blob_alignment(size);
+  require(offset % alignment == 0, field, "begins at byte ", offset, " of the tail, no multiple of ", alignment);
   require(offset <= tail_.size() && size <= tail_.size() - offset, field, "reaches to byte ", sum({offset, size}),
           " of a tail of ", tail_.size());
   return tail_.subspan(static_cast<size_t>(offset), static_cast<size_t>(size));

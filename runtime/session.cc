@@ -7,6 +7,7 @@
 #include "runtime/model.h"
 #include "runtime/sizes.h"
 #include "runtime/threads.h"
+#include "runtime/xnnpack.h"
 #include "tidbit/tidbit.hpp"
 
 namespace tidbit {
@@ -47,8 +48,11 @@ class SessionImpl {
   AlignedBuffer arena;
 
  private:
+  std::unique_ptr<BoundNode> bind(size_t node) const;
+
   Threads threads_;
   std::vector<std::byte*> tensors_, scratch_;
+  std::vector<std::unique_ptr<BoundNode>> bound_;  // of each node; null for those that their operators run
 };
 
 SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> of_model, const SessionOptions& session_options)
@@ -69,14 +73,31 @@ SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> of_model, const Sessio
     auto* to = reinterpret_cast<float*>(tensors_[constant.tensor]);
     for (size_t i = 0; i < options.batch; ++i) to = std::ranges::copy(constant.values, to).out;
   }
+  for (size_t i = 0; i < model->ops.size(); ++i) bound_.push_back(model->xnnpack_forms[i] ? bind(i) : nullptr);
   if (options.profile) seconds.resize(model->ops.size());
+}
+
+std::unique_ptr<BoundNode> SessionImpl::bind(size_t node) const {
+  const NodeInfo& info = model->description.nodes[node];
+  const auto reals_of = [&](size_t index) { return reinterpret_cast<float*>(tensors_[index]); };
+  std::vector<float*> inputs;
+  for (const size_t input : info.inputs) inputs.push_back(reals_of(input));
+  return bind_to_xnnpack(*model->xnnpack_forms[node], {.node = title(info, node),
+                                                       .batch = options.batch,
+                                                       .inputs = inputs,
+                                                       .output = reals_of(info.outputs[0]),
+                                                       .threads = threads_});
 }
 
 void SessionImpl::run() noexcept {
   using Clock = std::chrono::steady_clock;
   Clock::time_point begin = options.profile ? Clock::now() : Clock::time_point();
   for (size_t i = 0; i < model->ops.size(); ++i) {
-    model->ops[i]->run({.tensors = tensors_, .scratch = scratch_[i], .batch = options.batch, .threads = threads_});
+    if (bound_[i] != nullptr) {
+      bound_[i]->run();
+    } else {
+      model->ops[i]->run({.tensors = tensors_, .scratch = scratch_[i], .batch = options.batch, .threads = threads_});
+    }
     if (!options.profile) continue;
     const Clock::time_point end = Clock::now();
     seconds[i] = std::chrono::duration<double>(end - begin).count();

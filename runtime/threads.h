@@ -15,6 +15,8 @@ class Threads {
   explicit Threads(void* pool);
 
   size_t count() const { return count_; }
+  /// The pthreadpool_t; may be null for one thread.
+  void* pool() const { return pool_; }
 
   /// Calls body(index, thread) for every index below `count`, in any order, and returns when all are done. No two calls
   /// at a time have the same `thread`, which is below this->count(). Allocates nothing.

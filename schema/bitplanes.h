@@ -36,17 +36,23 @@ inline void pack_row(const uint8_t* codes, int32_t bits, size_t taps, size_t cha
   }
 }
 
+/// Bit i as byte i, counted from the least significant one.
+constexpr uint64_t spread_bits(uint8_t bits) {
+  const uint64_t each = (uint64_t{bits} * 0x0101010101010101) & 0x8040201008040201;
+  return ((each + 0x7F7F7F7F7F7F7F7F) >> 7) & 0x0101010101010101;
+}
+
 /// The inverse of pack_row.
 inline void unpack_row(const uint8_t* planes, int32_t bits, size_t taps, size_t channels, uint8_t* codes) {
-  const size_t tap_bytes = bytes_per_tap(channels);
-  for (size_t tap = 0; tap < taps; ++tap) {
-    for (size_t channel = 0; channel < channels; ++channel) {
-      uint8_t code = 0;
+  const size_t tap_bytes = bytes_per_tap(channels), plane_bytes = taps * tap_bytes;
+  for (size_t tap = 0; tap < taps; ++tap, codes += channels) {
+    for (size_t byte = 0; byte < tap_bytes; ++byte, ++planes) {
+      uint64_t eight = 0;
       for (int32_t bit = 0; bit < bits; ++bit) {
-        const uint8_t byte = planes[(static_cast<size_t>(bit) * taps + tap) * tap_bytes + channel / 8];
-        code = static_cast<uint8_t>(code | ((byte >> (channel % 8)) & 1) << bit);
+        eight |= spread_bits(planes[static_cast<size_t>(bit) * plane_bytes]) << bit;
       }
-      codes[tap * channels + channel] = code;
+      const size_t count = channels - 8 * byte < 8 ? channels - 8 * byte : 8;
+      for (size_t i = 0; i < count; ++i) codes[8 * byte + i] = static_cast<uint8_t>(eight >> 8 * i);
     }
   }
 }

@@ -26,7 +26,8 @@ constexpr double kMeasuredSeconds = 1;  // where --repeat is not given
 constexpr size_t kLeastRepeats = 10, kMostRepeats = 10000;
 
 struct Options {
-  std::string model, family;
+  std::string model;
+  LoadOptions load;
   size_t threads = 1, repeat = 0, batch = 1;
   bool per_op = false, json = false;
 };
@@ -145,7 +146,7 @@ void print_json(const Model& model, const Options& options, const Measurement& m
 }
 
 int bench_command(const Options& options) {
-  const Model model = require(Model::load(options.model, {.kernel_family = options.family}));
+  const Model model = require(Model::load(options.model, options.load));
   const Measurement measured = measure(model, options);
   options.json ? print_json(model, options, measured) : print_text(model, options, measured);
   return kDone;
@@ -164,7 +165,7 @@ void add_bench(CLI::App& app, Action& action) {
       ->type_name("N");
   command->add_flag("--per-op", options->per_op, "Measure each node too");
   command->add_flag("--json", options->json, "Print JSON");
-  add_family_option(*command, options->family);
+  add_load_options(*command, options->load);
   command->footer(
       "Examples:\n"
       "  tidbit bench digits.tbit --per-op\n"

@@ -19,7 +19,8 @@ namespace tidbit::tools {
 namespace {
 
 struct Options {
-  std::string model, family;
+  std::string model;
+  LoadOptions load;
   bool json = false;
 };
 
@@ -136,7 +137,7 @@ void print_json(const Model& model) {
 }
 
 int inspect_command(const Options& options) {
-  const Model model = require(Model::load(options.model, {.kernel_family = options.family}));
+  const Model model = require(Model::load(options.model, options.load));
   options.json ? print_json(model) : print_text(model);
   return kDone;
 }
@@ -147,7 +148,7 @@ void add_inspect(CLI::App& app, Action& action) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "List the nodes of a .tbit file and the kernels chosen for them");
   command->add_option("model", options->model, "Compiled model")->required()->type_name("MODEL.tbit");
-  add_family_option(*command, options->family);
+  add_load_options(*command, options->load);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"

@@ -37,10 +37,11 @@ std::map<std::string, compiler::Shape> parse_shapes(const std::vector<std::strin
   return shapes;
 }
 
-void add_family_option(CLI::App& command, std::string& family) {
-  command.add_option("--family", family, "Use one family of kernels wherever it can")
+void add_load_options(CLI::App& command, LoadOptions& options) {
+  command.add_option("--family", options.kernel_family, "Use one family of kernels wherever it can")
       ->check(CLI::IsMember({"bitserial", "lut", "dot"}))
       ->type_name("NAME");
+  command.add_flag("!--no-xnnpack", options.xnnpack, "Run real layers on Tidbit's own kernels, in float64");
 }
 
 }  // namespace tidbit::tools

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/graph.h"
+#include "tidbit/tidbit.hpp"
 
 namespace CLI {
 class App;
@@ -19,7 +20,7 @@ void add_shape_option(CLI::App& command, std::vector<std::string>& shapes);
 /// What --shape was given, by name. Throws CLI::ValidationError: call it while the command line is read.
 std::map<std::string, compiler::Shape> parse_shapes(const std::vector<std::string>& arguments);
 
-/// --family bitserial|lut|dot
-void add_family_option(CLI::App& command, std::string& family);
+/// How a model is loaded: --family bitserial|lut|dot, --no-xnnpack
+void add_load_options(CLI::App& command, LoadOptions& options);
 
 }  // namespace tidbit::tools

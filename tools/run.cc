@@ -22,7 +22,8 @@ namespace {
 constexpr size_t kDefaultTop = 3;
 
 struct Options {
-  std::string model, labels, expected_labels, family;
+  std::string model, labels, expected_labels;
+  LoadOptions load;
   std::vector<std::string> inputs, outputs;
   size_t top = 0, threads = 1, batch = 1;
 };
@@ -133,7 +134,7 @@ void print_ranges(const Model& model, const Outputs& outputs, size_t samples) {
 }
 
 int run_command(const Options& options) {
-  const Model model = require(Model::load(options.model, {.kernel_family = options.family}));
+  const Model model = require(Model::load(options.model, options.load));
   const std::vector<Samples> inputs = read_samples(model, options.inputs);
   const std::vector<std::string> labels =
       options.labels.empty() ? std::vector(model.labels().begin(), model.labels().end()) : read_labels(options.labels);
@@ -174,7 +175,7 @@ void add_run(CLI::App& app, Action& action) {
       ->type_name("Y.npy");
   command->add_option("--threads", options->threads, "Threads to use")->check(CLI::Range(1, 1024))->type_name("N");
   command->add_option("--batch", options->batch, "Samples to run at once")->check(CLI::PositiveNumber)->type_name("N");
-  add_family_option(*command, options->family);
+  add_load_options(*command, options->load);
   command->footer(
       "Examples:\n"
       "  tidbit run digits.tbit --input digit_1.png digit_2.png --top 1\n"

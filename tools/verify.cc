@@ -23,7 +23,8 @@ namespace {
 constexpr size_t kDefaultSamples = 8;
 
 struct Options {
-  std::string onnx, model, family;
+  std::string onnx, model;
+  LoadOptions load;
   std::vector<std::string> inputs, shapes;
   std::map<std::string, compiler::Shape> input_shapes;
   size_t samples = 0;
@@ -72,7 +73,7 @@ size_t print_layers(const Comparison& comparison) {
 }
 
 int verify_command(const Options& options) {
-  const Model model = require(Model::load(options.model, {.kernel_family = options.family}));
+  const Model model = require(Model::load(options.model, options.load));
   const compiler::Graph graph = compiler::import_onnx(options.onnx, {options.input_shapes});
   const std::vector<Sample> samples = make_samples(model, options);
 
@@ -112,7 +113,7 @@ void add_verify(CLI::App& app, Action& action) {
       ->type_name("N");
   command->add_option("--seed", options->seed, "Of the random values")->type_name("N")->capture_default_str();
   add_shape_option(*command, options->shapes);
-  add_family_option(*command, options->family);
+  add_load_options(*command, options->load);
   command->footer(
       "Examples:\n"
       "  tidbit verify digits.onnx digits.tbit\n"

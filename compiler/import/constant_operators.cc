@@ -18,25 +18,27 @@ ValueId constant(NodeImport& node) {
   if (node.has_attribute("value_float")) return node.constant(Tensor::scalar(node.real("value_float", 0)));
   if (node.has_attribute("value_floats")) return node.constant(list(node.reals("value_floats")));
   if (node.has_attribute("value_int")) {
-    return node.constant(Tensor::scalar(static_cast<double>(node.integer("value_int", 0))), true);
+    return node.constant(Tensor::scalar(static_cast<double>(node.integer("value_int", 0))), onnx::TensorProto::INT64);
   }
-  if (node.has_attribute("value_ints")) return node.constant(list(as_reals(node.integers("value_ints", {}))), true);
+  if (node.has_attribute("value_ints")) {
+    return node.constant(list(as_reals(node.integers("value_ints", {}))), onnx::TensorProto::INT64);
+  }
   if (!node.has_attribute("value")) node.fail("only constants of numbers are supported");
   const onnx::TensorProto& tensor = node.tensor("value");
-  return node.constant(read_tensor(tensor), holds_integers(tensor.data_type()));
+  return node.constant(read_tensor(tensor), tensor.data_type());
 }
 
 ValueId constant_of_shape(NodeImport& node) {
   const Shape shape = node.constant_integers(0, "the shape");
   Tensor value = Tensor::scalar(0);
-  bool integer = false;
+  int type = onnx::TensorProto::FLOAT;
   if (node.has_attribute("value")) {
     value = read_tensor(node.tensor("value"));
-    integer = holds_integers(node.tensor("value").data_type());
+    type = node.tensor("value").data_type();
   }
   if (value.data.size() != 1) node.fail("attribute 'value' should be one number");
   node.spend(elements(shape));
-  return node.constant({shape, std::vector<double>(static_cast<size_t>(elements(shape)), value.data[0])}, integer);
+  return node.constant({shape, std::vector<double>(static_cast<size_t>(elements(shape)), value.data[0])}, type);
 }
 
 ValueId shape(NodeImport& node) {
@@ -44,7 +46,8 @@ ValueId shape(NodeImport& node) {
   const int64_t rank = node.rank(0);
   const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
   const int64_t start = bound(node.integer("start", 0)), end = bound(node.integer("end", rank));
-  return node.constant(list(as_reals({shape.begin() + std::min(start, end), shape.begin() + end})), true);
+  return node.constant(list(as_reals({shape.begin() + std::min(start, end), shape.begin() + end})),
+                       onnx::TensorProto::INT64);
 }
 
 ValueId gather(NodeImport& node) {
@@ -64,7 +67,7 @@ ValueId gather(NodeImport& node) {
       result.data.insert(result.data.end(), data.data.begin() + row * inner, data.data.begin() + (row + 1) * inner);
     }
   }
-  return node.constant(std::move(result), node.is_integer(0));
+  return node.constant(std::move(result), node.type(0));
 }
 
 struct Range {
@@ -113,7 +116,7 @@ Tensor slice(const Tensor& data, const Range& range) {
 ValueId slice(NodeImport& node) {
   Tensor result = node.constant(0, "the data");
   for (const Range& range : read_ranges(node)) result = slice(result, range);
-  return node.constant(std::move(result), node.is_integer(0));
+  return node.constant(std::move(result), node.type(0));
 }
 
 /// Reals stay what they are, whatever the width of their type.
@@ -129,7 +132,7 @@ ValueId cast(NodeImport& node) {
     if (to == onnx::TensorProto::BOOL) value = value != 0;
     if (holds_integers(to)) value = std::trunc(value);
   }
-  return node.constant(std::move(tensor), holds_integers(to));
+  return node.constant(std::move(tensor), to);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ ValueId binary(NodeImport& node) {
     if (!std::isfinite(value)) node.fail("division by zero");
     value = std::trunc(value);
   }
-  return node.constant(std::move(quotients), true);
+  return node.constant(std::move(quotients), node.type(0));
 }
 
 template <op::UnaryFunction function>
@@ -37,6 +37,7 @@ ValueId clip(NodeImport& node) {
   if (node.has_input(1)) op.lowest = node.constant_scalar(1, "the lower limit");
   if (node.has_input(2)) op.highest = node.constant_scalar(2, "the upper limit");
   if (std::isnan(op.lowest) || std::isnan(op.highest)) node.fail("a limit is not a number");
+  if (node.form(0)) return node.narrow(node.input(0), op.lowest, op.highest);
   return node.emit(op, {node.input(0)});
 }
 
@@ -66,20 +67,13 @@ ValueId dropout(NodeImport& node) {
 std::span<const OperatorImport> elementwise_operators() {
   using op::BinaryFunction, op::UnaryFunction;
   static constexpr OperatorImport kOperators[] = {
-      {"Add", 2, 2, binary<BinaryFunction::Add>},
-      {"Clip", 1, 3, clip},
-      {"Div", 2, 2, binary<BinaryFunction::Div>},
-      {"Dropout", 1, 3, dropout},
-      {"Identity", 1, 1, same},
-      {"LeakyRelu", 1, 1, leaky_relu},
-      {"Mul", 2, 2, binary<BinaryFunction::Mul>},
-      {"PRelu", 2, 2, prelu},
-      {"Pow", 2, 2, binary<BinaryFunction::Pow>},
-      {"Relu", 1, 1, unary<UnaryFunction::Relu>},
-      {"Sigmoid", 1, 1, unary<UnaryFunction::Sigmoid>},
-      {"Softmax", 1, 1, softmax},
-      {"Sub", 2, 2, binary<BinaryFunction::Sub>},
-      {"Tanh", 1, 1, unary<UnaryFunction::Tanh>},
+      {"Add", 2, 2, binary<BinaryFunction::Add>},       {"Clip", 1, 3, clip, Integers::Known},
+      {"Div", 2, 2, binary<BinaryFunction::Div>},       {"Dropout", 1, 3, dropout, Integers::Moved},
+      {"Identity", 1, 1, same, Integers::Moved},        {"LeakyRelu", 1, 1, leaky_relu},
+      {"Mul", 2, 2, binary<BinaryFunction::Mul>},       {"PRelu", 2, 2, prelu},
+      {"Pow", 2, 2, binary<BinaryFunction::Pow>},       {"Relu", 1, 1, unary<UnaryFunction::Relu>},
+      {"Sigmoid", 1, 1, unary<UnaryFunction::Sigmoid>}, {"Softmax", 1, 1, softmax},
+      {"Sub", 2, 2, binary<BinaryFunction::Sub>},       {"Tanh", 1, 1, unary<UnaryFunction::Tanh>},
   };
   return kOperators;
 }

@@ -88,8 +88,20 @@ ValueId unsqueeze(NodeImport& node) {
 
 ValueId concat(NodeImport& node) {
   if (!node.has_attribute("axis")) node.fail("attribute 'axis' is missing");
-  const int64_t axis = node.axis_in(node.integer("axis", 0), node.rank(0));
-  return node.emit(op::Concat{static_cast<int>(axis)}, node.inputs());
+  const op::Concat op{static_cast<int>(node.axis_in(node.integer("axis", 0), node.rank(0)))};
+  std::vector<ValueId> inputs = node.inputs();
+  const IntegerForm* const first = node.form(0);
+  bool one_form = first && first->per_tensor();
+  for (size_t i = 0; i < inputs.size() && one_form; ++i) one_form = node.form(i) && *node.form(i) == *first;
+  if (one_form) {
+    const ValueId result = node.emit(op, inputs);
+    node.set_form(result, IntegerForm(*first));
+    return result;
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (node.form(i)) inputs[i] = node.integers(inputs[i]);
+  }
+  return node.emit(op, inputs);
 }
 
 ValueId pad(NodeImport& node) {
@@ -108,7 +120,14 @@ ValueId pad(NodeImport& node) {
     op.before[axis] = pads[i];
     op.after[axis] = pads[axes.size() + i];
   }
-  return node.emit(std::move(op), {node.input(0)});
+  const IntegerForm* const found = node.form(0);
+  if (!found) return node.emit(std::move(op), {node.input(0)});
+  const IntegerForm form = *found;
+  if (!form.per_tensor()) return node.emit(std::move(op), {node.integers(node.input(0))});
+  op.value = (op.value - form.zero_point.data[0]) * form.scale.data[0];
+  const ValueId result = node.emit(std::move(op), {node.input(0)});
+  node.set_form(result, form);
+  return result;
 }
 
 /// Blocks of channels become blocks of pixels. The block's row and column are the channel's slowest axes (DCR) or its
@@ -136,10 +155,10 @@ ValueId depth_to_space(NodeImport& node) {
 std::span<const OperatorImport> layout_operators() {
   constexpr size_t kAny = SIZE_MAX;
   static constexpr OperatorImport kOperators[] = {
-      {"Concat", 1, kAny, concat},    {"DepthToSpace", 1, 1, depth_to_space},
-      {"Flatten", 1, 1, flatten},     {"Pad", 1, 4, pad},
-      {"Reshape", 2, 2, reshape},     {"Squeeze", 1, 2, squeeze},
-      {"Transpose", 1, 1, transpose}, {"Unsqueeze", 1, 2, unsqueeze},
+      {"Concat", 1, kAny, concat, Integers::Known},    {"DepthToSpace", 1, 1, depth_to_space, Integers::Moved},
+      {"Flatten", 1, 1, flatten, Integers::Moved},     {"Pad", 1, 4, pad, Integers::Known},
+      {"Reshape", 2, 2, reshape, Integers::Moved},     {"Squeeze", 1, 2, squeeze, Integers::Moved},
+      {"Transpose", 1, 1, transpose, Integers::Moved}, {"Unsqueeze", 1, 2, unsqueeze, Integers::Moved},
   };
   return kOperators;
 }

@@ -44,6 +44,8 @@ float float16(uint16_t bits) {
   return bits >> 15 ? -magnitude : magnitude;
 }
 
+float bfloat16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
 void check_count(int64_t count, uint64_t stored) {
   if (stored != static_cast<uint64_t>(count)) {
     throw CompileError(fmt::format("its shape needs {} elements, the file holds {}", count, stored));
@@ -71,6 +73,17 @@ std::vector<double> numbers(const TensorProto& tensor, int64_t count, const Fiel
   return result;
 }
 
+/// Two elements a byte, the first in the low half.
+std::vector<double> nibbles(const TensorProto& tensor, int64_t count, bool is_signed) {
+  std::vector<double> result;
+  for (const double pair : numbers<uint8_t>(tensor, count / 2 + count % 2, tensor.int32_data())) {
+    const int byte = static_cast<int>(pair);
+    for (const int nibble : {byte & 15, byte >> 4}) result.push_back(is_signed && nibble > 7 ? nibble - 16 : nibble);
+  }
+  result.resize(static_cast<size_t>(count));
+  return result;
+}
+
 std::vector<double> numbers(const TensorProto& tensor, int64_t count) {
   switch (tensor.data_type()) {
     case TensorProto::FLOAT:
@@ -82,6 +95,15 @@ std::vector<double> numbers(const TensorProto& tensor, int64_t count) {
       for (double& value : result) value = float16(static_cast<uint16_t>(value));
       return result;
     }
+    case TensorProto::BFLOAT16: {
+      std::vector<double> result = numbers<uint16_t>(tensor, count, tensor.int32_data());
+      for (double& value : result) value = bfloat16(static_cast<uint16_t>(value));
+      return result;
+    }
+    case kUint4:
+      return nibbles(tensor, count, false);
+    case kInt4:
+      return nibbles(tensor, count, true);
     case TensorProto::INT8:
       return numbers<int8_t>(tensor, count, tensor.int32_data());
     case TensorProto::INT16:
@@ -116,8 +138,11 @@ bool holds_numbers(int data_type) {
     case TensorProto::UINT32:
     case TensorProto::UINT64:
     case TensorProto::FLOAT16:
+    case TensorProto::BFLOAT16:
     case TensorProto::FLOAT:
     case TensorProto::DOUBLE:
+    case kUint4:
+    case kInt4:
       return true;
     default:
       return false;
@@ -125,10 +150,40 @@ bool holds_numbers(int data_type) {
 }
 
 bool holds_integers(int data_type) {
-  return data_type != TensorProto::FLOAT16 && data_type != TensorProto::FLOAT && data_type != TensorProto::DOUBLE;
+  return data_type != TensorProto::FLOAT16 && data_type != TensorProto::BFLOAT16 && data_type != TensorProto::FLOAT &&
+         data_type != TensorProto::DOUBLE;
+}
+
+IntegerLimits limits_of(int data_type) {
+  const auto of = [](int bits, bool is_signed) {
+    const double levels = std::exp2(bits);
+    return is_signed ? IntegerLimits{-levels / 2, levels / 2 - 1} : IntegerLimits{0, levels - 1};
+  };
+  switch (data_type) {
+    case kUint4:
+      return of(4, false);
+    case kInt4:
+      return of(4, true);
+    case TensorProto::UINT8:
+      return of(8, false);
+    case TensorProto::INT8:
+      return of(8, true);
+    case TensorProto::UINT16:
+      return of(16, false);
+    case TensorProto::INT16:
+      return of(16, true);
+    case TensorProto::UINT32:
+      return of(32, false);
+    case TensorProto::INT32:
+      return of(32, true);
+    default:
+      return of(64, data_type != TensorProto::UINT64);
+  }
 }
 
 std::string data_type_name(int data_type) {
+  if (data_type == kUint4) return "uint4";
+  if (data_type == kInt4) return "int4";
   if (!TensorProto::DataType_IsValid(data_type)) return fmt::format("data type {}", data_type);
   std::string name = TensorProto::DataType_Name(static_cast<TensorProto::DataType>(data_type));
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "compiler/evaluate.h"
 #include "compiler/graph_shapes.h"
@@ -16,15 +17,24 @@ ValueId ImportState::add_value(std::string name, Shape shape) {
   Value value;
   value.name = std::move(name);
   value.shape = std::move(shape);
-  integers.push_back(false);
+  types.push_back(onnx::TensorProto::FLOAT);
   return graph.add(std::move(value));
 }
 
-ValueId ImportState::add_constant(std::string name, Tensor tensor, bool integer) {
+ValueId ImportState::add_constant(std::string name, Tensor tensor, int type) {
   const ValueId id = add_value(std::move(name), tensor.shape);
   graph[id].constant = std::move(tensor);
-  integers[static_cast<size_t>(id)] = integer;
+  types[static_cast<size_t>(id)] = type;
   return id;
+}
+
+bool ImportState::is_integer(ValueId id) const {
+  return graph[id].constant && holds_integers(types[static_cast<size_t>(id)]);
+}
+
+const IntegerForm* ImportState::form(ValueId id) const {
+  const auto found = forms.find(id);
+  return found == forms.end() ? nullptr : &found->second;
 }
 
 NodeImport::NodeImport(ImportState& state, const onnx::NodeProto& proto, int64_t opset, std::vector<ValueId> inputs)
@@ -131,6 +141,7 @@ ValueId NodeImport::add_node(Operator op, std::vector<ValueId> inputs, Shape res
   const bool fold = !quantizer && std::all_of(inputs.begin(), inputs.end(), is_constant);
   const bool integer =
       std::all_of(inputs.begin(), inputs.end(), [&](ValueId id) { return id == kNoValue || state_.is_integer(id); });
+  const int type = integer ? state_.types[static_cast<size_t>(inputs[0])] : onnx::TensorProto::FLOAT;
 
   const ValueId output = state_.add_value("", std::move(reshaped));
   Node node = {"", std::move(op), std::move(inputs), {output}};
@@ -148,8 +159,87 @@ ValueId NodeImport::add_node(Operator op, std::vector<ValueId> inputs, Shape res
   std::vector<const Tensor*> arguments;
   for (const ValueId id : node.inputs) arguments.push_back(id == kNoValue ? nullptr : &*graph[id].constant);
   graph[output].constant = std::move(evaluate_node(graph, node, arguments)[0]);
-  state_.integers[static_cast<size_t>(output)] = integer;
+  state_.types[static_cast<size_t>(output)] = type;
   return output;
+}
+
+namespace {
+
+/// ONNX rounds before it adds the zero point. With the zero point in the limits, and 0 in its place, so does FakeQuant.
+Quantizer quantizer_of(const IntegerForm& form) {
+  const std::vector<double>& zeros = form.zero_point.data;
+  const bool same = std::all_of(zeros.begin(), zeros.end(), [&](double zero) { return zero == zeros[0]; });
+  if (same && !zeros.empty()) {
+    return {.scale = form.scale,
+            .zero_point = Tensor::scalar(0),
+            .lowest = form.lowest - zeros[0],
+            .highest = form.highest - zeros[0]};
+  }
+  // An even zero point does not change which of two integers is the even one.
+  if (!std::all_of(zeros.begin(), zeros.end(), [](double zero) { return std::fmod(zero, 2) == 0; })) {
+    throw CompileError("zero points that differ by channel and are odd are supported for constants only");
+  }
+  return {.scale = form.scale, .zero_point = form.zero_point, .lowest = form.lowest, .highest = form.highest};
+}
+
+void drop_shape_of_one(Tensor& tensor) {
+  if (tensor.data.size() == 1) tensor.shape.clear();
+}
+
+/// Null for inputs and constants.
+const Node* producer_of(const Graph& graph, ValueId id) {
+  const auto makes = [&](const Node& node) { return node.outputs[0] == id; };
+  const auto found = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), makes);
+  return found == graph.nodes.rend() ? nullptr : &*found;
+}
+
+/// What a quantized value was quantized from; the value itself where it was moved since.
+ValueId unquantized(const Graph& graph, ValueId id) {
+  const Node* const node = producer_of(graph, id);
+  return node && std::holds_alternative<op::FakeQuant>(node->op) ? node->inputs[0] : id;
+}
+
+}  // namespace
+
+ValueId NodeImport::quantize(ValueId reals, IntegerForm form) {
+  drop_shape_of_one(form.scale);
+  drop_shape_of_one(form.zero_point);
+  const ValueId result = emit(op::FakeQuant{quantizer_of(form)}, {reals});
+  set_form(result, std::move(form));
+  return result;
+}
+
+ValueId NodeImport::narrow(ValueId quantized, double lowest, double highest) {
+  IntegerForm form = *state_.form(quantized);
+  form.lowest = std::clamp(std::ceil(lowest), form.lowest, form.highest);
+  form.highest = std::clamp(std::floor(highest), form.lowest, form.highest);
+  return quantize(unquantized(state_.graph, quantized), std::move(form));
+}
+
+ValueId NodeImport::integers(ValueId quantized) {
+  const auto known = state_.integers.find(quantized);
+  if (known != state_.integers.end()) return known->second;
+  IntegerForm form = *state_.form(quantized);
+  const ValueId scale = constant(std::exchange(form.scale, Tensor::scalar(1)));
+  const ValueId quotients = emit(op::Binary{op::BinaryFunction::Div}, {unquantized(state_.graph, quantized), scale});
+  const ValueId centred = emit(op::FakeQuant{quantizer_of(form)}, {quotients});
+  const std::vector<double>& zeros = form.zero_point.data;
+  const bool zero = std::all_of(zeros.begin(), zeros.end(), [](double z) { return z == 0; });
+  const ValueId result =
+      zero ? centred : emit(op::Binary{op::BinaryFunction::Add}, {centred, constant(form.zero_point)});
+  return state_.integers[quantized] = result;
+}
+
+ValueId NodeImport::reals(ValueId quantized) {
+  const auto known = state_.reals.find(quantized);
+  if (known != state_.reals.end()) return known->second;
+  const op::FakeQuant quant{quantizer_of(*state_.form(quantized))};
+  return state_.reals[quantized] = emit(quant, {unquantized(state_.graph, quantized)});
+}
+
+ValueId NodeImport::as(std::string_view op, std::vector<ValueId> inputs) {
+  NodeImport other(state_, proto_, opset_, std::move(inputs));
+  return find_onnx_operator(op)->run(other);
 }
 
 std::string unique_node_name(ImportState& state, const std::string& wanted) {

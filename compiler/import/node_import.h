@@ -3,6 +3,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -13,16 +14,34 @@
 
 namespace tidbit::compiler {
 
+/// A quantized tensor: ONNX's value holds integers q in [lowest, highest], the graph's the reals that these stand for,
+/// (q - zero_point) * scale. So quantizers and what moves their codes stay one node each.
+struct IntegerForm {
+  Tensor scale, zero_point;  // broadcast against the value
+  double lowest, highest;
+
+  bool per_tensor() const { return scale.data.size() == 1 && zero_point.data.size() == 1; }
+  bool operator==(const IntegerForm& other) const {
+    return scale.shape == other.scale.shape && scale.data == other.scale.data &&
+           zero_point.shape == other.zero_point.shape && zero_point.data == other.zero_point.data &&
+           lowest == other.lowest && highest == other.highest;
+  }
+};
+
 /// The graph so far, and what it does not hold.
 struct ImportState {
   Graph graph;
-  std::vector<bool> integers;  // a value; true for constants of an integer type, whose division truncates
+  std::vector<int> types;  // of constants, onnx::TensorProto::DataType: integers divide without a remainder
+  std::map<ValueId, IntegerForm> forms;
+  // Of values with a form, where somebody asked: the integers, and what they stand for, as values without a form.
+  std::map<ValueId, ValueId> integers, reals;
   std::set<std::string> node_names;
   int64_t constant_budget = 0;  // elements that folding may still make: a small file must not ask for much memory
 
   ValueId add_value(std::string name, Shape shape);
-  ValueId add_constant(std::string name, Tensor tensor, bool integer);
-  bool is_integer(ValueId id) const { return integers[static_cast<size_t>(id)]; }
+  ValueId add_constant(std::string name, Tensor tensor, int type = onnx::TensorProto::FLOAT);
+  bool is_integer(ValueId id) const;
+  const IntegerForm* form(ValueId id) const;
 };
 
 class NodeImport {
@@ -43,6 +62,9 @@ class NodeImport {
   int64_t rank(size_t input) const { return static_cast<int64_t>(shape(input).size()); }
   bool is_constant(size_t input) const { return state_.graph[this->input(input)].constant.has_value(); }
   bool is_integer(size_t input) const { return state_.is_integer(this->input(input)); }
+  int type(size_t input) const { return state_.types[static_cast<size_t>(this->input(input))]; }
+  /// Null for a tensor of reals, of constants, or of integers that are in the graph as they are.
+  const IntegerForm* form(size_t input) const { return state_.form(this->input(input)); }
   Tensor constant(size_t input, std::string_view what) const;
   Tensor constant_of(ValueId id) const { return *state_.graph[id].constant; }
   double constant_scalar(size_t input, std::string_view what) const;
@@ -61,7 +83,23 @@ class NodeImport {
   // What becomes of it. Returned values have no name and known shapes; what follows from constants is a constant.
   ValueId emit(Operator op, std::vector<ValueId> inputs);
   ValueId reshape(ValueId, Shape);
-  ValueId constant(Tensor tensor, bool integer = false) { return state_.add_constant("", std::move(tensor), integer); }
+  ValueId constant(Tensor tensor, int type = onnx::TensorProto::FLOAT) {
+    return state_.add_constant("", std::move(tensor), type);
+  }
+  /// Quantizes reals. Scales and zero points of one element count as scalars.
+  ValueId quantize(ValueId reals, IntegerForm form);
+  /// Quantizes to fewer integers.
+  ValueId narrow(ValueId quantized, double lowest, double highest);
+  /// The integers themselves.
+  ValueId integers(ValueId quantized);
+  /// What they stand for.
+  ValueId reals(ValueId quantized);
+  /// As if the operator were another of ONNX's, with these inputs and this node's attributes.
+  ValueId as(std::string_view op, std::vector<ValueId> inputs);
+  void set_form(ValueId id, IntegerForm form) { state_.forms.insert_or_assign(id, std::move(form)); }
+  /// The outputs behind the first, in order; kNoValue for one that cannot be used.
+  void add_output(ValueId id) { further_outputs_.push_back(id); }
+  const std::vector<ValueId>& further_outputs() const { return further_outputs_; }
   /// To be called before a constant is made that the file does not hold.
   void spend(int64_t elements);
 
@@ -77,6 +115,7 @@ class NodeImport {
   const onnx::NodeProto& proto_;
   int64_t opset_;
   std::vector<ValueId> inputs_;
+  std::vector<ValueId> further_outputs_;
 };
 
 /// `wanted`, or with a number behind it; no other node has the name.
@@ -91,20 +130,35 @@ int64_t to_int64(double);
 /// An activation of 2^28 elements or more is a mistake, or malice. Extents are positive.
 bool too_large(const Shape&);
 
+/// What an operator gets for an input with an IntegerForm.
+enum class Integers : uint8_t {
+  AsReals,  // the integers themselves
+  Moved,    // the reals they stand for, where all inputs have one form; the output has it too
+  Known,    // the reals: it looks at the form itself
+};
+
 /// One operator: how many inputs it has (the first `least` must be there), and what makes nodes of it. Gives the value
-/// of the first output; none of the operators has another that can be used.
+/// of the first output.
 struct OperatorImport {
   std::string_view name;
   size_t least, most;
   ValueId (*run)(NodeImport&);
+  Integers integers = Integers::AsReals;
 };
+
+/// Of ONNX's own domain; null where there is none.
+const OperatorImport* find_onnx_operator(std::string_view name);
 
 std::span<const OperatorImport> constant_operators();
 std::span<const OperatorImport> elementwise_operators();
 std::span<const OperatorImport> layout_operators();
+std::span<const OperatorImport> linear_quantizers();
 std::span<const OperatorImport> matrix_operators();
+std::span<const OperatorImport> qlinear_operators();
 std::span<const OperatorImport> resize_operators();
 std::span<const OperatorImport> window_operators();
+/// Of the domain com.microsoft.
+std::span<const OperatorImport> contributed_operators();
 /// Of the domains that quantizers come under.
 std::span<const OperatorImport> quantizer_operators();
 /// Of the domain qonnx.custom_op.channels_last.

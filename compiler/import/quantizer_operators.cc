@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "compiler/import/node_import.h"
 
@@ -137,12 +138,59 @@ ValueId trunc(NodeImport& node) {
   return node.emit(op, {node.input(0)});
 }
 
+/// The quantizer whose grid holds scale * count + bias for counts up to `steps`: in units of scale, or of half of it.
+std::optional<Quantizer> quantizer_of_counts(double scale, double bias, double steps) {
+  for (const double unit : {scale, scale / 2}) {
+    const double lowest = bias / unit;
+    if (lowest != std::floor(lowest)) continue;
+    const double highest = lowest + steps * scale / unit;
+    return Quantizer{.scale = Tensor::scalar(unit),
+                     .zero_point = Tensor::scalar(0),
+                     .lowest = lowest,
+                     .highest = highest,
+                     .bipolar = lowest == -1 && highest == 1 && steps == 1};
+  }
+  return std::nullopt;
+}
+
+/// x, thresholds [channels or 1, steps]. Channels are axis 1 of matrices and NCHW images, else the last.
+ValueId multi_threshold(NodeImport& node) {
+  Tensor thresholds = node.constant(1, "the thresholds");
+  if (thresholds.shape.size() != 2 || thresholds.shape[0] < 1) {
+    node.fail(fmt::format("the thresholds must be [channels, steps], not {}", to_string(thresholds.shape)));
+  }
+  const std::string layout = node.text("data_layout", "NCHW");
+  if (layout != "NCHW" && layout != "NHWC" && layout != "NC")
+    node.fail(fmt::format("data_layout '{}' is unknown", layout));
+  const bool first = node.rank(0) == 4 && layout == "NCHW";
+  op::MultiThreshold op;
+  op.axis = first ? 1 : static_cast<int>(node.rank(0)) - 1;
+  op.channels = thresholds.shape[0];
+  const int64_t steps = thresholds.shape[1];
+  for (auto row = thresholds.data.begin(); steps > 0 && row != thresholds.data.end(); row += steps) {
+    std::sort(row, row + steps);
+  }
+  op.thresholds = std::move(thresholds.data);
+  const double scale = node.real("out_scale", 1), bias = node.real("out_bias", 0);
+  if (!(scale > 0) || !std::isfinite(scale) || !std::isfinite(bias)) node.fail("out_scale must be positive and finite");
+  ValueId result = node.emit(std::move(op), {node.input(0)});
+  if (scale != 1) {
+    result = node.emit(op::Binary{op::BinaryFunction::Mul}, {result, node.constant(Tensor::scalar(scale))});
+  }
+  if (bias != 0) {
+    result = node.emit(op::Binary{op::BinaryFunction::Add}, {result, node.constant(Tensor::scalar(bias))});
+  }
+  const auto quantizer = quantizer_of_counts(scale, bias, static_cast<double>(steps));
+  return quantizer ? node.emit(op::FakeQuant{*quantizer}, {result}) : result;
+}
+
 }  // namespace
 
 std::span<const OperatorImport> quantizer_operators() {
   static constexpr OperatorImport kOperators[] = {
       {"BipolarQuant", 2, 2, bipolar_quant},
       {"IntQuant", 4, 4, quant},
+      {"MultiThreshold", 2, 2, multi_threshold},
       {"Quant", 4, 4, quant},
       {"Trunc", 5, 7, trunc},
   };

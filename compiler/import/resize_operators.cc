@@ -143,8 +143,8 @@ ValueId upsample(NodeImport& node) {
 
 std::span<const OperatorImport> resize_operators() {
   static constexpr OperatorImport kOperators[] = {
-      {"Resize", 1, 4, resize},
-      {"Upsample", 1, 2, upsample},
+      {"Resize", 1, 4, resize, Integers::Moved},
+      {"Upsample", 1, 2, upsample, Integers::Moved},
   };
   return kOperators;
 }

@@ -218,7 +218,7 @@ std::span<const OperatorImport> window_operators() {
       {"BatchNormalization", 5, 5, batch_normalization_channels_first},
       {"Conv", 2, 3, conv},
       {"GlobalAveragePool", 1, 1, global_average_pool},
-      {"MaxPool", 1, 1, max_pool_channels_first},
+      {"MaxPool", 1, 1, max_pool_channels_first, Integers::Moved},
   };
   return kOperators;
 }
@@ -227,7 +227,7 @@ std::span<const OperatorImport> channels_last_operators() {
   static constexpr OperatorImport kOperators[] = {
       {"BatchNormalization", 5, 5, batch_normalization_channels_last},
       {"Conv", 2, 3, conv_channels_last},
-      {"MaxPool", 1, 1, max_pool_channels_last},
+      {"MaxPool", 1, 1, max_pool_channels_last, Integers::Moved},
   };
   return kOperators;
 }

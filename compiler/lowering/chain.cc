@@ -85,6 +85,7 @@ Direction direction_of(const ScalarFunction& function, int64_t channel) {
           [](const op::Clip&) { return Direction::Rising; },
           [](const ScalarFunction::FakeQuant&) { return Direction::Rising; },
           [](const op::Trunc&) { return Direction::Rising; },
+          [](const ScalarFunction::MultiThreshold&) { return Direction::Rising; },
       },
       function.form);
 }
@@ -155,6 +156,7 @@ double ScalarFunction::operator()(double x, int64_t channel) const {
           [&](const op::Clip& f) { return clip(x, f.lowest, f.highest); },
           [&](const FakeQuant& f) { return fake_quant(f.quantizer, x, f.scale[channel], f.zero_point[channel]); },
           [&](const op::Trunc& f) { return trunc(f, x); },
+          [&](const MultiThreshold& f) { return reached_thresholds(f.of(channel), x); },
       },
       form);
 }
@@ -167,6 +169,7 @@ bool ScalarFunction::uniform() const {
                         [](const Binary& f) { return f.operand.uniform(); },
                         [](const PRelu& f) { return f.slope.uniform(); },
                         [](const FakeQuant& f) { return f.scale.uniform() && f.zero_point.uniform(); },
+                        [](const MultiThreshold& f) { return f.channels == 1; },
                         [](const auto&) { return true; },
                     },
                     form);
@@ -185,6 +188,11 @@ std::optional<ScalarFunction> scalar_function(const Graph& graph, const Node& no
           },
           [](const op::Clip& clip) { return Function(ScalarFunction{clip}); },
           [](const op::Trunc& trunc) { return Function(ScalarFunction{trunc}); },
+          [&](const op::MultiThreshold& multi) {
+            const bool last = multi.axis + 1 == static_cast<int>(graph[node.inputs[0]].shape.size());
+            if (!last && multi.channels > 1) return Function();
+            return Function(ScalarFunction{ScalarFunction::MultiThreshold{multi.channels, multi.thresholds}});
+          },
           [](const op::FakeQuant& quant) {
             const auto scale = channel_values(quant.quantizer.scale);
             const auto zero_point =

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -44,7 +45,16 @@ struct ScalarFunction {
     Quantizer quantizer;  // but for its scale and zero point
     ChannelValues scale, zero_point;
   };
-  std::variant<BatchNormalization, Binary, op::Unary, PRelu, op::Clip, FakeQuant, op::Trunc> form;
+  struct MultiThreshold {
+    int64_t channels;
+    std::vector<double> thresholds;  // [channels][steps], ascending
+
+    std::span<const double> of(int64_t channel) const {
+      const size_t steps = thresholds.size() / static_cast<size_t>(channels);
+      return std::span(thresholds).subspan(channels == 1 ? 0 : static_cast<size_t>(channel) * steps, steps);
+    }
+  };
+  std::variant<BatchNormalization, Binary, op::Unary, PRelu, op::Clip, FakeQuant, op::Trunc, MultiThreshold> form;
 
   double operator()(double x, int64_t channel) const;
   bool uniform() const;  // the same for all channels

@@ -34,9 +34,13 @@ OrderedWeights order_of(const op::MatMul&, const Shape& shape) {
   return result;
 }
 
+/// Weights without a quantizer may be integers all the same: those of FINN are.
 std::optional<Quantization> row_quantization(const Value& weights, const OrderedWeights& ordered) {
   const auto& q = weights.quantization;
-  return q && (q->axis < 0 || q->axis == ordered.row_axis) ? q : std::nullopt;
+  if (q) return q->axis < 0 || q->axis == ordered.row_axis ? q : std::nullopt;
+  const std::optional<Grid> grid = narrowest_grid(weights.constant->data);
+  if (!grid) return std::nullopt;
+  return Quantization{*grid, {1}, -1};
 }
 
 op::Weights weights_of(const Value& value, const OrderedWeights& ordered, const std::optional<Quantization>& q) {

@@ -82,6 +82,8 @@ Steps steps_of(const op::Trunc& f) {
   }};
 }
 
+Steps steps_of(const ScalarFunction::MultiThreshold&) { return std::nullopt; }
+
 }  // namespace
 
 std::optional<std::vector<op::MapStep>> map_steps(const ScalarFunction& function) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compiler/lowering/quantization.h"
+
 namespace tidbit::compiler {
 namespace {
 
@@ -277,8 +279,7 @@ Plan Planner::plan_native(ValueId value, bool codes) const {
   Plan plan{{}, node.op, kNoValue, {}, {}};
   for (ValueId input : node.inputs) plan.needs.push_back({input, codes});
   if (auto* pad = std::get_if<op::Pad>(&*plan.op); pad && codes) {
-    const Quantization& q = *analysis_.grid(node.inputs[0]);
-    pad->value = (pad->value / q.scales[0] - q.grid.base) / q.grid.step;
+    pad->value = *code_of(pad->value, *analysis_.grid(node.inputs[0]));
   }
   return plan;
 }

@@ -40,6 +40,20 @@ std::optional<Grid> integer_grid(double lowest, double highest, double zero_poin
   return Grid{bits, 1, static_cast<int32_t>(lowest) - static_cast<int32_t>(zero_point) - (narrow ? 1 : 0)};
 }
 
+std::optional<Grid> narrowest_grid(const std::vector<double>& integers) {
+  constexpr double kMost = 1 << 20;
+  const auto small = [](double q) { return q == std::floor(q) && std::abs(q) < kMost; };
+  if (integers.empty() || !std::ranges::all_of(integers, small)) return std::nullopt;
+  if (std::ranges::all_of(integers, [](double q) { return std::abs(q) == 1; })) return Grid{1, 2, -1};
+  const auto [least, most] = std::ranges::minmax(integers);
+  for (int bits = 1; bits <= kMaxBits; ++bits) {
+    const int32_t base = least < 0 ? -(1 << (bits - 1)) : 0;
+    if (base <= least && most < base + (1 << bits)) return Grid{bits, 1, base};
+  }
+  if (most - least >= 1 << kMaxBits) return std::nullopt;
+  return Grid{kMaxBits, 1, static_cast<int32_t>(least)};
+}
+
 std::optional<Quantization> quantization_of(const Quantizer& quantizer, const Shape& shape) {
   Quantization result;
   if (quantizer.bipolar) {
@@ -63,6 +77,14 @@ std::optional<Quantization> quantization_of(const Quantizer& quantizer, const Sh
   result.axis = *axis;
   result.scales = quantizer.scale.data;
   return result;
+}
+
+std::optional<int32_t> code_of(double real, const Quantization& q) {
+  const double code = std::nearbyint((real / q.scales[0] - q.grid.base) / q.grid.step);
+  if (!(code >= 0 && code < q.grid.levels())) return std::nullopt;
+  const auto integer = static_cast<int32_t>(code);
+  if (q.scales[0] * q.grid.value(integer) != real) return std::nullopt;
+  return integer;
 }
 
 std::vector<uint8_t> codes_of(const Tensor& tensor, const Quantization& q) {

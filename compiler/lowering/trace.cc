@@ -52,8 +52,7 @@ std::optional<Quantization> Analysis::moved_grid(const Node& node) const {
     return input;
   }
   if (const auto* pad = std::get_if<op::Pad>(&node.op)) {
-    const double code = (pad->value / input->scales[0] - input->grid.base) / input->grid.step;
-    return code == std::floor(code) && code >= 0 && code < input->grid.levels() ? input : std::nullopt;
+    return code_of(pad->value, *input) ? input : std::nullopt;
   }
   if (std::holds_alternative<op::Concat>(node.op)) {
     const bool equal = std::ranges::all_of(node.inputs, [&](ValueId other) {

@@ -20,6 +20,11 @@ bool set_channels_last(Operator& op, size_t rank) {
     norm->axis = static_cast<int>(rank) - 1;
     return true;
   }
+  if (auto* multi = std::get_if<op::MultiThreshold>(&op)) {
+    if (multi->axis != 1 || rank < 3) return false;
+    multi->axis = static_cast<int>(rank) - 1;
+    return true;
+  }
   return false;
 }
 

@@ -109,6 +109,8 @@ class Sinker {
       quant->quantizer.zero_point = permuted_operand(quant->quantizer.zero_point, inverse(permutation));
     } else if (auto* norm = std::get_if<op::BatchNormalization>(&node.op)) {
       norm->axis = source_axis(norm->axis);
+    } else if (auto* multi = std::get_if<op::MultiThreshold>(&node.op)) {
+      multi->axis = source_axis(multi->axis);
     } else if (auto* softmax = std::get_if<op::Softmax>(&node.op)) {
       softmax->axis = source_axis(softmax->axis);
     } else if (auto* concat = std::get_if<op::Concat>(&node.op)) {

@@ -34,8 +34,15 @@ struct Tier {
   static constexpr Form kForm = {.tile = 16, .vector = 8, .word_bytes = 4, .byte_channels = 4};
   static constexpr int32_t kPixels = 4, kVectors = 2;
   static constexpr int32_t kWords = 63;  // until a byte, which grows by up to 4 a word, may overflow
-  static constexpr Cycles kCycles = {
-      .word = 0.85, .lone_word = 1.4, .pair = 1.5, .vector = 9, .window = 6, .pack_pixel = 10, .pack_byte = 0.12};
+  static constexpr Cycles kCycles = {.word = 0.85,
+                                     .lone_word = 1.4,
+                                     .pair = 1.5,
+                                     .vector = 5,
+                                     .window = 6,
+                                     .pack_pixel = 10,
+                                     .pack_byte = 0.2,
+                                     .panel = 10,
+                                     .skips_rows = true};
 
   /// Adds the bytes to the sums and clears them.
   template <int32_t P, int32_t V>
@@ -113,7 +120,7 @@ struct Tier {
         room = kWords;
       }
       const std::byte* weights = source->weights + pair.weights * source->plane_step;
-      size_t kernel_row = pair.activations * source->line_bytes;
+      size_t kernel_row = source->first_row + pair.activations * source->line_bytes;
       int32_t row = 0;
       do {
         size_t at = kernel_row;

@@ -34,8 +34,16 @@ __attribute__((always_inline)) inline __m512i count(__m512i counts, __m512i a, _
 struct Tier {
   static constexpr Form kForm = {.tile = 64, .vector = 16, .word_bytes = 4, .byte_channels = 8};
   static constexpr int32_t kPixels = 4, kVectors = 4;
-  static constexpr Cycles kCycles = {
-      .word = 1.52, .lone_word = 2.2, .pair = 0.5, .vector = 5, .window = 4, .pack_pixel = 1, .pack_byte = 0.3};
+  static constexpr Cycles kCycles = {.word = 1.54,
+                                     .lone_word = 2.2,
+                                     .pair = 0.5,
+                                     .vector = 1,
+                                     .window = 4,
+                                     .pack_pixel = 1.5,
+                                     .pack_byte = 0.3,
+                                     .panel = 18,
+                                     .skips_rows = true,
+                                     .skips_taps = true};
   static constexpr PackPixels pack_pixels = pack_pixels_avx512;
 
   using Bits = __m256i;
@@ -55,6 +63,10 @@ struct Tier {
 
   template <int32_t P, int32_t V>
   __attribute__((noinline)) static void run(const Block& block) {
+    constexpr std::integral_constant<int32_t, 0> kFirst;
+    constexpr std::integral_constant<int32_t, 1> kSecond;
+    constexpr std::integral_constant<int32_t, P - 1> kLast;
+    constexpr std::integral_constant<int32_t, P> kPast;
     const size_t word_step = block.word_step;
     const std::byte* windows[P];
     unroll<P>([&](auto p) { windows[p] = block.windows[p]; });
@@ -81,21 +93,28 @@ struct Tier {
         for_each_count([&](auto p, auto v) { counts[p][v] = _mm512_sub_epi32(_mm512_setzero_si512(), counts[p][v]); });
       }
       const std::byte* weights = source->weights + pair.weights * source->plane_step;
-      size_t kernel_row = pair.activations * source->line_bytes;
+      size_t kernel_row = source->first_row + pair.activations * source->line_bytes;
       int32_t row = 0;
+      // The words up to `end` for the pixels [begin, past).
+      const auto add = [&](auto begin, auto past, size_t& at, size_t end) __attribute__((always_inline)) {
+        for (; at != end; at += kForm.word_bytes) {
+          __m512i panel[V];
+          unroll<V>([&](auto v) { panel[v] = _mm512_load_si512(weights + v * 64); });
+          weights += word_step;
+          unroll<decltype(past)::value, decltype(begin)::value>([&](auto p) {
+            const __m512i words = broadcast_word(windows[p] + at);
+            unroll<V>([&](auto v) { counts[p][v] = count(counts[p][v], panel[v], words); });
+          });
+        }
+      };
       do {
         size_t at = kernel_row;
         int32_t run = 0;
         do {
-          for (const size_t end = at + source->run_bytes; at != end; at += kForm.word_bytes) {
-            __m512i panel[V];
-            unroll<V>([&](auto v) { panel[v] = _mm512_load_si512(weights + v * 64); });
-            weights += word_step;
-            unroll<P>([&](auto p) {
-              const __m512i words = broadcast_word(windows[p] + at);
-              unroll<V>([&](auto v) { counts[p][v] = count(counts[p][v], panel[v], words); });
-            });
-          }
+          const size_t begin = at;
+          if (source->left_end > 0) add(kSecond, kPast, at, begin + source->left_end);
+          add(kFirst, kPast, at, begin + source->right_begin);
+          if (source->right_begin < source->run_bytes) add(kFirst, kLast, at, begin + source->run_bytes);
           reread(source);
           at += source->run_gap;
         } while (++run < source->row_runs);

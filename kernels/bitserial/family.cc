@@ -100,11 +100,15 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const int32_t vectors = (shape.out_channels + form.vector - 1) / form.vector;
   const int32_t pairs = sizes.weight_planes * sizes.activation_planes;
   const double word = shape.pixels() < 4 ? cycles.lone_word : cycles.word;
-  const double vector = cycles.vector + pairs * (cycles.pair + word * runs * sizes.words);
+  const InsideShare inside = problem.activations.zero_code() == 0 ? inside_share(shape) : InsideShare{1, 1};
+  const bool whole_taps = sizes.image.row_runs == 1 && sizes.image.pixel_bytes % form.word_bytes == 0;
+  const double share = (cycles.skips_rows ? inside.rows : 1) * (cycles.skips_taps && whole_taps ? inside.taps : 1);
+  const double vector = cycles.vector + pairs * (cycles.pair + word * share * runs * sizes.words);
   const double window = sizes.window_factor != 0 ? cycles.window * runs * sizes.activation_planes : 0;
   const double packed_pixels = static_cast<double>(shape.covered_height()) * shape.covered_width();
   const double packing = cycles.pack_pixel + cycles.pack_byte * static_cast<double>(sizes.image.pixel_bytes);
-  return pixels * (vectors * vector + window) + packed_pixels * sizes.activation_planes * packing;
+  const double panel = cycles.panel * ((shape.out_channels + form.tile - 1) / form.tile);
+  return pixels * (vectors * vector + panel + window) + packed_pixels * sizes.activation_planes * packing;
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {

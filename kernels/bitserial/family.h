@@ -96,6 +96,8 @@ struct Cycles {
   double window;      // for summing a run of a plane of a window
   double pack_pixel;  // for packing a plane of a pixel
   double pack_byte;   // for each byte of it, besides
+  double panel = 0;   // for each panel and pixel, besides
+  bool skips_rows = false, skips_taps = false;  // that are padding
 };
 
 /// Neighbouring pixels of a row to pack.

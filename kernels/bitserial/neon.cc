@@ -65,7 +65,7 @@ struct Tier {
       if (before->negative != pair->negative) pair_factor = 0 - pair_factor;
       before = pair;
       const std::byte* weights = block.weights + pair->weights * block.plane_step;
-      size_t row = pair->activations * block.line_bytes, at = row;
+      size_t row = block.first_row + pair->activations * block.line_bytes, at = row;
       int32_t rows_left = block.kernel_rows, runs_left = block.row_runs, left = block.words;
       while (rows_left > 0) {
         uint8x16_t bytes[P][V];

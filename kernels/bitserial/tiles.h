@@ -34,9 +34,11 @@ __attribute__((always_inline)) inline void reread(T*& pointer) {
 struct Block {
   const PlanePair* pairs;
   int32_t pair_count;
-  int32_t kernel_rows, row_runs, words;
+  int32_t kernel_rows, row_runs, words;  // kernel rows that are not all padding
+  size_t first_row;                      // bytes from a window's start to the first of them
   size_t run_bytes;
-  size_t run_gap;  // bytes from the end of a run to the next one
+  size_t left_end, right_begin;  // bytes of a run that the first pixel, and the last one, does without
+  size_t run_gap;                // bytes from the end of a run to the next one
   size_t kernel_row_step;
   size_t line_bytes;
   uint32_t step;
@@ -54,7 +56,7 @@ struct Block {
 };
 
 /// A tier: kForm, kPixels and kVectors of a block, and
-///   template <int32_t P, int32_t V> static void run(const Block&);  // P is kPixels or 1
+///   template <int32_t P, int32_t V> static void run(const Block&);  // P is at most kPixels
 ///   Bits, count_run(bits, run, bytes) and total(bits)               // count the set bits of runs
 ///   pack_pixels, kCycles
 template <class Tier>
@@ -71,6 +73,9 @@ struct Tiles {
     int32_t begin, count;  // of the tile's pixels
     const std::byte* windows[kChunk];
     uint32_t window_terms[kChunk];
+    PixelBlock blocks[kChunk];
+    int32_t block_count;
+    size_t tap_bytes;  // 0 where taps are no whole words
   };
 
   /// The window terms: window_factor*S, S the sum of a window's codes.
@@ -107,33 +112,57 @@ struct Tiles {
         .kernel_rows = image.kernel_rows,
         .row_runs = image.row_runs,
         .words = layout.words,
+        .first_row = 0,
         .run_bytes = run_bytes,
+        .left_end = 0,
+        .right_begin = run_bytes,
         .run_gap = image.run_step - run_bytes,
         .kernel_row_step = image.kernel_row_step,
         .line_bytes = image.line_bytes,
         .step = layout.step,
-        .weights = tile.weights + layout.panels + channel / kForm.tile * layout.panel_bytes,
+        .weights = nullptr,
         .word_step = static_cast<size_t>(width) * kForm.word_bytes,
         .plane_step = static_cast<size_t>(width) * layout.plane_bytes,
         .constants = tile.weights + channel * sizeof(int32_t),
         .channels = left < V * kForm.vector ? left : V * kForm.vector,
         .sums_stride = tile.sums_stride,
-        .windows = chunk.windows,
-        .window_terms = chunk.window_terms,
-        .sums = tile.sums + chunk.begin * tile.sums_stride + first,
+        .windows = nullptr,
+        .window_terms = nullptr,
+        .sums = nullptr,
     };
-    int32_t left_pixels = chunk.count;
-    const auto run_block = [&]<int32_t P>(std::integral_constant<int32_t, P>) {
-      Tier::template run<P, V>(block);
-      left_pixels -= P;
-      block.windows += P;
-      block.window_terms += P;
-      block.sums += P * tile.sums_stride;
-    };
-    // NOLINTNEXTLINE(bugprone-infinite-loop): run_block counts left_pixels down
-    while (left_pixels >= Tier::kPixels) run_block(std::integral_constant<int32_t, Tier::kPixels>{});
-    // NOLINTNEXTLINE(bugprone-infinite-loop)
-    while (left_pixels > 0) run_block(std::integral_constant<int32_t, 1>{});
+    const std::byte* weights = tile.weights + layout.panels + channel / kForm.tile * layout.panel_bytes;
+    const size_t row_step = block.word_step * layout.words * image.row_runs;
+    for (const PixelBlock* pixels = chunk.blocks; pixels < chunk.blocks + chunk.block_count; ++pixels) {
+      // A window of nothing but padding: any row of it.
+      const int32_t row = pixels->row_begin < pixels->row_end ? pixels->row_begin : 0;
+      block.kernel_rows = pixels->row_begin < pixels->row_end ? pixels->row_end - row : 1;
+      block.first_row = row * image.kernel_row_step;
+      block.weights = weights + row * row_step;
+      if (chunk.tap_bytes != 0) {
+        block.left_end = pixels->tap_begin * chunk.tap_bytes;
+        block.right_begin = pixels->tap_end * chunk.tap_bytes;
+        if (block.right_begin < block.left_end) block.right_begin = block.left_end;
+      }
+      block.windows = chunk.windows + pixels->first;
+      block.window_terms = chunk.window_terms + pixels->first;
+      block.sums = tile.sums + (chunk.begin + pixels->first) * tile.sums_stride + first;
+      run_block<V>(block, pixels->pixels);
+    }
+  }
+
+  template <int32_t V>
+  static void run_block(const Block& block, int32_t pixels) {
+    static_assert(Tier::kPixels == 4);
+    switch (pixels) {
+      case 1:
+        return Tier::template run<1, V>(block);
+      case 2:
+        return Tier::template run<2, V>(block);
+      case 3:
+        return Tier::template run<3, V>(block);
+      default:
+        return Tier::template run<4, V>(block);
+    }
   }
 
   static void run_chunk(const Chunk& chunk) {
@@ -164,6 +193,9 @@ struct Tiles {
     chunk.layout = &layout;
     chunk.pairs = pairs;
     chunk.pair_count = plane_pairs(layout, pairs);
+    const bool skips = tile.problem->padded() && tile.problem->activations.zero_code() == 0;
+    const bool words = image.row_runs == 1 && image.pixel_bytes % kForm.word_bytes == 0;
+    chunk.tap_bytes = words ? image.pixel_bytes : 0;
     int32_t row = tile.pixel_begin / image.out_width, column = tile.pixel_begin % image.out_width;
     for (chunk.begin = 0; chunk.begin < tile.pixel_count; chunk.begin += kChunk) {
       const int32_t left = tile.pixel_count - chunk.begin;
@@ -172,6 +204,8 @@ struct Tiles {
         chunk.windows[p] = tile.image + row * image.out_row_step + column * image.out_pixel_step;
         if (++column == image.out_width) column = 0, ++row;
       }
+      chunk.block_count = pixel_blocks(tile.problem->shape, tile.pixel_begin + chunk.begin, chunk.count, Tier::kPixels,
+                                       skips, chunk.blocks);
       sum_windows(chunk);
       run_chunk(chunk);
     }

@@ -41,13 +41,13 @@ struct Ymm {
 
 // Measured on Zen 4, built by g++ 12.
 double narrow_cost(const GemmProblem& problem) noexcept {
-  const double group = 0.69 + 2.5 / fitting_int16(problem, false);
-  const PanelCycles cycles = {.group = group, .sums = 3, .unpack = 2, .direct = 1, .byte = 0.06, .pack = 0.06};
+  const double group = 0.65 + 2.5 / fitting_int16(problem, false);
+  const PanelCycles cycles = {.group = group, .sums = 8, .unpack = 2, .direct = 1, .byte = 0.06, .pack = 0.06};
   return dot::cost(problem, kForm<Narrow<Ymm>>, cycles);
 }
 
 double wide_cost(const GemmProblem& problem) noexcept {
-  constexpr PanelCycles kCycles = {.group = 0.74, .sums = 3, .unpack = 3, .direct = 1, .byte = 0.06, .pack = 0.06};
+  constexpr PanelCycles kCycles = {.group = 0.68, .sums = 5, .unpack = 1.5, .direct = 0.9, .byte = 0.06, .pack = 0.08};
   return dot::cost(problem, kForm<Wide<Ymm>>, kCycles);
 }
 

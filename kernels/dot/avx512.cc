@@ -8,13 +8,13 @@ namespace {
 
 // Measured on Zen 4, built by g++ 12.
 double narrow_cost(const GemmProblem& problem) noexcept {
-  const double group = 1.43 + 4.0 / fitting_int16(problem, false);
-  const PanelCycles cycles = {.group = group, .sums = 3, .unpack = 6, .direct = 0.8, .byte = 0.06, .pack = 0.06};
+  const double group = 1.16 + 4.0 / fitting_int16(problem, false);
+  const PanelCycles cycles = {.group = group, .sums = 9, .unpack = 4.5, .direct = 0.9, .byte = 0.06, .pack = 0.08};
   return dot::cost(problem, kForm<Narrow<Zmm>>, cycles);
 }
 
 double wide_cost(const GemmProblem& problem) noexcept {
-  constexpr PanelCycles kCycles = {.group = 1.5, .sums = 3, .unpack = 6, .direct = 1, .byte = 0.06, .pack = 0.06};
+  constexpr PanelCycles kCycles = {.group = 1.2, .sums = 9, .unpack = 3, .direct = 1, .byte = 0.06, .pack = 0.06};
   return dot::cost(problem, kForm<Wide<Zmm>>, kCycles);
 }
 
@@ -36,8 +36,8 @@ constexpr GemmKernel kernel(std::string_view name, double (*cost)(const GemmProb
 }
 
 constexpr GemmKernel kTable[] = {
-    kernel<Narrow<Zmm>, uint8_t>("dot_avx512_narrow_6x64", narrow_cost),
-    kernel<Wide<Zmm>, int16_t>("dot_avx512_6x64", wide_cost),
+    kernel<Narrow<Zmm>, uint8_t>("dot_avx512_narrow_14x32", narrow_cost),
+    kernel<Wide<Zmm>, int16_t>("dot_avx512_14x32", wide_cost),
 };
 
 }  // namespace

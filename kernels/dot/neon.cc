@@ -41,10 +41,10 @@ struct Many {
   [[gnu::always_inline]] static void add(Sums (&sums)[P][V], const uint8_t* const (&x)[P], ptrdiff_t at,
                                          const uint8_t* w) {
     int8x16_t b[V];
-    unroll<V>([&](auto v) __attribute__((always_inline)) { b[v] = load_weights(w + v * 16); });
-    unroll<P>([&](auto p) __attribute__((always_inline)) {
+    unroll<0, V>([&](auto v) __attribute__((always_inline)) { b[v] = load_weights(w + v * 16); });
+    unroll<0, P>([&](auto p) __attribute__((always_inline)) {
       const int8x16_t a = broadcast_bytes(x[p] + at);
-      unroll<V>([&](auto v) __attribute__((always_inline)) {
+      unroll<0, V>([&](auto v) __attribute__((always_inline)) {
         sums[p][v].low = multiply_low(sums[p][v].low, a, b[v]);
         sums[p][v].high = multiply_high(sums[p][v].high, a, b[v]);
       });
@@ -68,13 +68,13 @@ struct Few {
   [[gnu::always_inline]] static void add(Sums (&sums)[P][V], const uint8_t* const (&x)[P], ptrdiff_t at,
                                          const uint8_t* w) {
     int8x16_t a[P][G];
-    unroll<P * G>([&](auto i) __attribute__((always_inline)) {
+    unroll<0, P * G>([&](auto i) __attribute__((always_inline)) {
       a[i / G][i % G] = broadcast_bytes(x[i / G] + at + 4 * (i % G));
     });
-    unroll<V>([&](auto v) __attribute__((always_inline)) {
+    unroll<0, V>([&](auto v) __attribute__((always_inline)) {
       int8x16_t b[G];
-      unroll<G>([&](auto g) __attribute__((always_inline)) { b[g] = load_weights(w + (g * V + v) * 16); });
-      unroll<P>([&](auto p) __attribute__((always_inline)) {
+      unroll<0, G>([&](auto g) __attribute__((always_inline)) { b[g] = load_weights(w + (g * V + v) * 16); });
+      unroll<0, P>([&](auto p) __attribute__((always_inline)) {
         int16x8_t low = multiply_low(a[p][0], b[0]), high = multiply_high(a[p][0], b[0]);
         if constexpr (G > 1) {
           low = multiply_low(low, a[p][1], b[1]);

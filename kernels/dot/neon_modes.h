@@ -13,15 +13,6 @@
 namespace tidbit::kernels::dot {
 namespace {
 
-/// body(0) ... body(N - 1), whose argument is a constant.
-template <int32_t N, int32_t kFirst = 0, class Body>
-[[gnu::always_inline]] inline void unroll(const Body& body) {
-  if constexpr (kFirst < N) {
-    body(std::integral_constant<int32_t, kFirst>{});
-    unroll<N, kFirst + 1>(body);
-  }
-}
-
 int8x16_t load_weights(const uint8_t* b) { return vreinterpretq_s8_u8(vld1q_u8(b)); }
 
 struct NeonRegister {
@@ -70,16 +61,16 @@ struct SignedBytes : Bytes<NeonRegister> {
 
   template <int32_t kP, int32_t kV>
   static void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
-                       dot::Sums sums, int32_t limit) {
+                       const Block& block, dot::Sums sums, int32_t limit) {
     typename Products::Sums acc[kP][kV];
     const uint8_t* x[kP];
-    unroll<kP>([&](auto p) __attribute__((always_inline)) {
+    unroll<0, kP>([&](auto p) __attribute__((always_inline)) {
       x[p] = windows[p];
-      unroll<kV>([&](auto v) __attribute__((always_inline)) { acc[p][v] = Products::zero_sums(); });
+      unroll<0, kV>([&](auto v) __attribute__((always_inline)) { acc[p][v] = Products::zero_sums(); });
     });
     const auto flush = [&]() __attribute__((always_inline)) {
-      unroll<kP>([&](auto p) __attribute__((always_inline)) {
-        unroll<kV>([&](auto v) __attribute__((always_inline)) {
+      unroll<0, kP>([&](auto p) __attribute__((always_inline)) {
+        unroll<0, kV>([&](auto v) __attribute__((always_inline)) {
           const Vec from = load(sums.from + p * sums.from_stride + v * kLanes);
           store(sums.to + p * sums.stride + v * kLanes, add(from, Products::total(acc[p][v])));
           acc[p][v] = Products::zero_sums();
@@ -90,6 +81,7 @@ struct SignedBytes : Bytes<NeonRegister> {
     };
     int32_t left = limit;
     for (const Segment* segment = segments; segment < segments + count; ++segment) {
+      if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
       const uint8_t* w = weights + segment->weights;
       ptrdiff_t at = segment->x;
       for (int32_t groups = segment->groups; groups > 0;) {

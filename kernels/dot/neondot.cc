@@ -15,17 +15,17 @@ struct DotProducts {
   [[gnu::always_inline]] static void add(Sums (&sums)[P][V], const uint8_t* const (&x)[P], ptrdiff_t at,
                                          const uint8_t* w) {
     int8x16_t a[P];
-    unroll<P>([&](auto p) __attribute__((always_inline)) {
+    unroll<0, P>([&](auto p) __attribute__((always_inline)) {
       a[p] = vreinterpretq_s8_u8(G == kStep ? vld1q_u8(x[p] + at) : broadcast_word(x[p] + at));
     });
-    unroll<G>([&](auto g) __attribute__((always_inline)) {
+    unroll<0, G>([&](auto g) __attribute__((always_inline)) {
       int8x16_t b[V];
-      unroll<V>([&](auto v) __attribute__((always_inline)) { b[v] = load_weights(w + v * 16); });
+      unroll<0, V>([&](auto v) __attribute__((always_inline)) { b[v] = load_weights(w + v * 16); });
       w += V * 16;
-      unroll<P>([&](auto p) __attribute__((always_inline)) {
+      unroll<0, P>([&](auto p) __attribute__((always_inline)) {
         if constexpr (p == P / 2) load_after(w, sums[p][0]);
-        unroll<V>([&](auto v)
-                      __attribute__((always_inline)) { sums[p][v] = vdotq_laneq_s32(sums[p][v], b[v], a[p], g); });
+        unroll<0, V>([&](auto v)
+                         __attribute__((always_inline)) { sums[p][v] = vdotq_laneq_s32(sums[p][v], b[v], a[p], g); });
         if constexpr (p == (P - 1) / 2) asm("" : "+r"(w), "+w"(sums[p][V - 1]));
       });
     });

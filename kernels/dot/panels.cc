@@ -113,7 +113,10 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   panels.slots = bits > (bound_by_bytes ? 4 : form.image_bits) ? 1 : bits == 1 ? 8 : bits == 2 ? 4 : 2;
   panels.slot_bits = 8 / panels.slots;
   const auto read_bytes = static_cast<size_t>(panels.slots) * 4;
-  panels.image = packed_image(shape, 1, static_cast<size_t>(shape.channels) * form.value_bytes, read_bytes);
+  size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;
+  // Pixels a multiple of 4 KiB apart would share few sets of L1.
+  if (shape.window.taps() == 1 && pixel_bytes % 1024 == 0) pixel_bytes += 64;
+  panels.image = packed_image(shape, 1, pixel_bytes, read_bytes);
   panels.group_values = 4 / form.value_bytes;
   panels.run_values = panels.image.run_taps * shape.channels;
   panels.run_groups = quotient_up(panels.run_values, panels.group_values);
@@ -153,10 +156,13 @@ double cost(const GemmProblem& problem, const PanelForm& form, const PanelCycles
   const auto pixels = static_cast<double>(problem.shape.pixels());
   const double vectors = quotient_up(problem.shape.out_channels, form.lanes);
   const double groups = static_cast<double>(sizes.run_groups) * sizes.image.kernel_rows * sizes.image.row_runs;
+  const InsideShare inside = sizes.padding == 0 ? inside_share(problem.shape) : InsideShare{1, 1};
+  const bool skips_taps = sizes.image.row_runs == 1 && problem.shape.channels % sizes.group_values == 0;
+  const double share = inside.rows * (skips_taps ? inside.taps : 1);
   const bool direct = problem.shape.pixels() <= kDirectPixels;
   const double unpackings = direct ? pixels * cycles.direct : std::ceil(pixels / kPanelStrip) * cycles.unpack;
   const double unpacking = packs_values(sizes, form) ? 0 : vectors * groups * unpackings;
-  const double multiplying = pixels * vectors * (groups * cycles.group + cycles.sums);
+  const double multiplying = pixels * vectors * (groups * share * cycles.group + cycles.sums);
   const double reading = static_cast<double>(sizes.weight_bytes) * cycles.byte;
   return std::max(multiplying + unpacking, reading) + static_cast<double>(sizes.image.bytes) * cycles.pack;
 }

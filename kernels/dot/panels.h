@@ -31,7 +31,7 @@ struct Line {
   int32_t step, base;
 };
 
-/// Packed image: one line a row, a in value_bytes.
+/// Packed image: one line a row, a in value_bytes; where a window is one pixel, gaps may part pixels.
 ///
 /// Packed weights: int32 constants [channel], then panels of `vectors` vectors, the last one of as many as it needs:
 /// bytes [run][block][vector][lane][value of the group]. Codes of up to image_bits (4 in fully connected layers) are

@@ -1,156 +1,20 @@
-// The loops over panels, for the files of SIMD tiers alone: all of it in an anonymous namespace, so that no tier shares
-// code with another. A Mode is what a tier multiplies with:
-//   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
-//   kValueBytes, Value               of a and b (dot/panels.h); a's type
-//   kImageBits                       of codes that are packed as they are for images (dot/panels.h)
-//   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
-//   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
-//   multiply<P, V>                   what a block does, where the loop below is not it, up to `limit(problem)` sums
-//   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
+// The loops over panels, for the files of SIMD tiers alone, of which each has a Mode (dot/panels_multiply.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
-#include <utility>
 
-#include "kernels/dot/panels.h"
+#include "kernels/dot/panels_image.h"
+#include "kernels/dot/panels_multiply.h"
 
 namespace tidbit::kernels::dot {
 namespace {
 
 constexpr int32_t kBufferBytes = 24576;  // of unpacked weights: they stay in L1
-constexpr int32_t kChunkGroups = 512;    // of weights that are multiplied where they are
+constexpr int32_t kChunkGroups = 4096;   // of weights that are multiplied where they are
 constexpr int32_t kMaxSegments = 64;
 constexpr int32_t kLeastNarrow = 4;  // sums of fewer would spend their time on widening
-
-template <class Mode>
-constexpr PanelForm kForm = {.lanes = Mode::kLanes,
-                             .vectors = Mode::kVectors,
-                             .value_bytes = Mode::kValueBytes,
-                             .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
-                             .image_bits = Mode::kImageBits};
-
-constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
-
-/// Neighbouring groups of a run: where they are in the window and among the weights of the chunk.
-struct Segment {
-  ptrdiff_t x;
-  size_t weights;
-  int32_t groups;
-};
-
-/// Sums of a block: where they start from and where they go.
-struct Sums {
-  const int32_t* from;
-  ptrdiff_t from_stride;
-  int32_t* to;
-  ptrdiff_t stride;
-};
-
-/// Adds the products of a chunk's segments for P pixels and V vectors of channels. `limit`: how many narrow sums fit.
-template <class Mode, int32_t P, int32_t V>
-void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows, Sums sums,
-              [[maybe_unused]] int32_t limit) {
-  using Vec = typename Mode::Vec;
-  Vec acc[P][V];
-  const uint8_t* x[P];
-#pragma GCC unroll 16
-  for (int32_t p = 0; p < P; ++p) {
-    x[p] = windows[p];
-#pragma GCC unroll 4
-    for (int32_t v = 0; v < V; ++v) {
-      acc[p][v] = Mode::kNarrow ? Mode::zero() : Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
-    }
-  }
-  const auto step = [&](ptrdiff_t at, const uint8_t* w) __attribute__((always_inline)) {
-    Vec b[V];
-#pragma GCC unroll 4
-    for (int32_t v = 0; v < V; ++v) b[v] = Mode::load(w + v * sizeof(Vec));
-#pragma GCC unroll 16
-    for (int32_t p = 0; p < P; ++p) {
-      const Vec a = Mode::broadcast(x[p] + at);
-#pragma GCC unroll 4
-      for (int32_t v = 0; v < V; ++v) acc[p][v] = Mode::mac(acc[p][v], a, b[v]);
-    }
-  };
-  const auto flush = [&]() __attribute__((always_inline)) {
-#pragma GCC unroll 16
-    for (int32_t p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-      for (int32_t v = 0; v < V; ++v) {
-        const Vec from = Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
-        Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, Mode::add(from, Mode::widen(acc[p][v])));
-        acc[p][v] = Mode::zero();
-      }
-    }
-    sums.from = sums.to;
-    sums.from_stride = sums.stride;
-  };
-  [[maybe_unused]] int32_t left = limit;
-  for (const Segment* segment = segments; segment < segments + count; ++segment) {
-    const uint8_t* w = weights + segment->weights;
-    ptrdiff_t at = segment->x;
-    const ptrdiff_t end = at + 4 * ptrdiff_t{segment->groups};
-    if constexpr (Mode::kNarrow) {
-      while (at < end) {
-        const ptrdiff_t stop = end - at > 4 * ptrdiff_t{left} ? at + 4 * ptrdiff_t{left} : end;
-        left -= static_cast<int32_t>((stop - at) / 4);
-        for (; at < stop; at += 4, w += V * sizeof(Vec)) step(at, w);
-        if (left == 0) {
-          flush();
-          left = limit;
-        }
-      }
-    } else {
-      for (; at < end; at += 4, w += V * sizeof(Vec)) step(at, w);
-    }
-  }
-  if constexpr (Mode::kNarrow) {
-    flush();
-  } else {
-#pragma GCC unroll 16
-    for (int32_t p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-      for (int32_t v = 0; v < V; ++v) Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, acc[p][v]);
-    }
-  }
-}
-
-using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, Sums, int32_t);
-
-template <class Mode>
-concept OwnLoop = requires {
-  Mode::template multiply<1, 1>;
-};
-
-template <class Mode, int32_t P, int32_t V>
-constexpr Multiply multiply_block() {
-  if constexpr (OwnLoop<Mode>) {
-    return Mode::template multiply<P, V>;
-  } else {
-    return multiply<Mode, P, V>;
-  }
-}
-
-template <class Mode, int32_t V>
-Multiply multiply_of(int32_t pixels) {
-  return [pixels]<int32_t... P>(std::integer_sequence<int32_t, P...>) {
-    static constexpr Multiply kEntries[] = {multiply_block<Mode, P + 1, V>()...};
-    return kEntries[pixels - 1];
-  }
-  (std::make_integer_sequence<int32_t, Mode::kPixels>());
-}
-
-template <class Mode>
-Multiply multiply_of(int32_t pixels, int32_t vectors) {
-  if constexpr (Mode::kVectors >= 4) {
-    if (vectors == 4) return multiply_of<Mode, 4>(pixels);
-    if (vectors == 3) return multiply_of<Mode, 3>(pixels);
-  }
-  return vectors == 2 ? multiply_of<Mode, 2>(pixels) : multiply_of<Mode, 1>(pixels);
-}
 
 /// A panel and the pixels of a tile that run over it.
 struct Strip {
@@ -160,6 +24,8 @@ struct Strip {
   int32_t vectors, channels;
   const uint8_t* windows[kPanelStrip];
   int32_t pixels;
+  Block blocks[kPanelStrip];
+  int32_t block_count;
   int32_t* sums;
   ptrdiff_t sums_stride;
   int32_t limit, code_limit;
@@ -245,6 +111,8 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
     const int32_t first_group = chunk.block * panels.slots;
     chunk.segments[chunk.count] = {.x = run_offset(panels, chunk.run) + 4 * ptrdiff_t{first_group},
                                    .weights = used,
+                                   .row = chunk.run / panels.image.row_runs,
+                                   .begin = first_group,
                                    .groups = smaller(panels.run_groups, end * panels.slots) - first_group};
     if (!in_place) unpack<Mode>(strip, unpacking, packed, chunk.block, end, buffer + used);
     used += static_cast<size_t>(blocks) * panels.slots * group_bytes;
@@ -261,21 +129,18 @@ template <class Mode>
 void multiply_strip(const Strip& strip, const typename Mode::Unpacking& unpacking, int32_t* sums, ptrdiff_t stride) {
   alignas(64) uint8_t buffer[kBufferBytes];
   const int32_t runs = strip.panels->image.kernel_rows * strip.panels->image.row_runs;
-  const int32_t blocks = (strip.pixels + Mode::kPixels - 1) / Mode::kPixels;
-  const int32_t each = strip.pixels / blocks, wider = strip.pixels % blocks;
-  const Multiply narrow_block = multiply_of<Mode>(each, strip.vectors);
-  const Multiply wide_block = multiply_of<Mode>(wider != 0 ? each + 1 : each, strip.vectors);
+  const Multiply* const inside = multiply_table<Mode, false>(strip.vectors);
+  const Multiply* const at_edge = multiply_table<Mode, true>(strip.vectors);
   Chunk chunk;
   bool first = true;
   while (chunk.run < runs) {
     const uint8_t* weights = next_chunk<Mode>(strip, unpacking, chunk, buffer);
-    int32_t pixel = 0;
-    for (int32_t block = 0; block < blocks; ++block) {
-      int32_t* to = sums + pixel * stride;
+    for (const Block* block = strip.blocks; block < strip.blocks + strip.block_count; ++block) {
+      int32_t* to = sums + block->first * stride;
       const Sums of_block = {first ? strip.constants : to, first ? 0 : stride, to, stride};
-      (block < wider ? wide_block : narrow_block)(chunk.segments, chunk.count, weights, strip.windows + pixel, of_block,
-                                                  strip.limit);
-      pixel += block < wider ? each + 1 : each;
+      const bool edge = block->left_end > 0 || block->right_begin < strip.panels->run_groups;
+      (edge ? at_edge : inside)[block->pixels - 1](chunk.segments, chunk.count, weights, strip.windows + block->first,
+                                                   *block, of_block, strip.limit);
     }
     first = false;
   }
@@ -310,20 +175,20 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
   const Panels& panels = *strip.panels;
   constexpr int32_t kSlotBits = 8 / Slots;
   const size_t vector_bytes = panels.vector_bytes;
-  Vec acc[V];
-#pragma GCC unroll 4
-  for (int32_t v = 0; v < V; ++v) {
-    const Vec constants = Mode::load(strip.constants + v * Mode::kLanes);
-    acc[v] = Mode::kNarrow ? Mode::zero() : constants;
-    if (Mode::kNarrow) Mode::store(sums + v * Mode::kLanes, constants);
-  }
+  constexpr int32_t kChains = Slots > 1 ? 2 : 1;  // of sums: one would be slowed down by an addition's latency
+  Vec acc[V][kChains];
+  unroll<0, V>([&](auto v) {
+    Mode::store(sums + v * Mode::kLanes, Mode::load(strip.constants + v * Mode::kLanes));
+    unroll<0, kChains>([&](auto chain) { acc[v][chain] = Mode::zero(); });
+  });
   const auto flush = [&]() __attribute__((always_inline)) {
-#pragma GCC unroll 4
-    for (int32_t v = 0; v < V; ++v) {
+    unroll<0, V>([&](auto v) {
       int32_t* to = sums + v * Mode::kLanes;
-      Mode::store(to, Mode::add(Mode::load(to), Mode::widen(acc[v])));
-      acc[v] = Mode::zero();
-    }
+      unroll<0, kChains>([&](auto chain) {
+        Mode::store(to, Mode::add(Mode::load(to), Mode::widen(acc[v][chain])));
+        acc[v][chain] = Mode::zero();
+      });
+    });
   };
   const uint8_t* packed = strip.weights;
   [[maybe_unused]] int32_t left = strip.code_limit;
@@ -332,16 +197,14 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
     const uint8_t* x = window + run_offset(panels, run);
     for (int32_t block = 0; block < panels.run_blocks; ++block, x += ptrdiff_t{4} * Slots, packed += V * vector_bytes) {
       typename Mode::Packed codes[V];
-#pragma GCC unroll 4
-      for (int32_t v = 0; v < V; ++v) codes[v] = Mode::packed(packed + v * vector_bytes);
-#pragma GCC unroll 8
-      for (int32_t slot = 0; slot < Slots; ++slot) {
+      unroll<0, V>([&](auto v) { codes[v] = Mode::packed(packed + v * vector_bytes); });
+      unroll<0, Slots>([&](auto slot) {
         const Vec a = Mode::broadcast(x + ptrdiff_t{4} * slot);
-#pragma GCC unroll 4
-        for (int32_t v = 0; v < V; ++v) {
-          acc[v] = Mode::mac(acc[v], a, Mode::operand(Mode::codes(codes[v], slot * kSlotBits, unpacking)));
-        }
-      }
+        unroll<0, V>([&](auto v) {
+          Vec& sum = acc[v][slot % kChains];
+          sum = Mode::mac(sum, a, Mode::operand(Mode::codes(codes[v], slot * kSlotBits, unpacking)));
+        });
+      });
       if constexpr (Mode::kNarrow) {
         left -= Slots;
         if (left < Slots) {
@@ -351,12 +214,7 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
       }
     }
   }
-  if constexpr (Mode::kNarrow) {
-    flush();
-  } else {
-#pragma GCC unroll 4
-    for (int32_t v = 0; v < V; ++v) Mode::store(sums + v * Mode::kLanes, acc[v]);
-  }
+  flush();
 }
 
 template <class Mode, int32_t Slots>
@@ -411,6 +269,21 @@ void set_windows(const PackedImage& image, const std::byte* packed, int32_t firs
   }
 }
 
+/// Blocks of at most so many pixels, from the tile's pixel `first` on. Padding that is stored as 0 is left out.
+void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& strip) {
+  const Panels& panels = *strip.panels;
+  const ConvolutionShape& shape = problem.shape;
+  PixelBlock blocks[kPanelStrip];
+  const bool skips = problem.padded() && panels.padding == 0;
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, blocks);
+  const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
+  const int32_t tap_groups = taps ? shape.channels / panels.group_values : 0;
+  for (int32_t i = 0; i < strip.block_count; ++i) {
+    strip.blocks[i] = {blocks[i], blocks[i].tap_begin * tap_groups,
+                       taps ? blocks[i].tap_end * tap_groups : panels.run_groups};
+  }
+}
+
 template <class Mode>
 void run_panels(const GemmTile& tile) noexcept {
   constexpr int32_t kWidth = Mode::kLanes * Mode::kVectors;
@@ -430,6 +303,7 @@ void run_panels(const GemmTile& tile) noexcept {
   for (int32_t first = 0; first < tile.pixel_count; first += kPanelStrip) {
     strip.pixels = smaller(kPanelStrip, tile.pixel_count - first);
     set_windows(panels.image, tile.image, tile.pixel_begin + first, strip);
+    set_blocks(problem, tile.pixel_begin + first, Mode::kPixels, strip);
     const bool direct = packs_codes && strip.pixels <= kDirectPixels;
     for (int32_t c = 0; c < tile.channel_count; c += kWidth) {
       const int32_t channel = tile.channel_begin + c;
@@ -442,54 +316,6 @@ void run_panels(const GemmTile& tile) noexcept {
       strip.sums = tile.sums + first * tile.sums_stride + c;
       direct ? run_codes<Mode>(strip, unpacking) : run_strip<Mode>(strip, unpacking);
     }
-  }
-}
-
-/// Codes to a.
-template <class Value>
-void pack_codes(const uint8_t* codes, size_t count, Line line, Value* a) {
-  if (line.step == 1 && line.base == 0 && sizeof(Value) == 1) {
-    std::memcpy(a, codes, count);
-  } else if (line.step == 1) {
-    for (size_t i = 0; i < count; ++i) a[i] = static_cast<Value>(codes[i] + line.base);
-  } else {
-    for (size_t i = 0; i < count; ++i)
-      a[i] = static_cast<Value>(static_cast<int16_t>(line.step) * codes[i] + line.base);
-  }
-}
-
-template <class Value>
-void fill(Value* a, size_t count, int32_t value) {
-  for (size_t i = 0; i < count; ++i) a[i] = static_cast<Value>(value);
-}
-
-template <class Mode, class Value>
-void pack_panels_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
-                       int32_t row_end, std::byte* packed) noexcept {
-  const Panels panels = dot::panels(problem, kForm<Mode>);
-  const ConvolutionShape& shape = problem.shape;
-  const int32_t covered = shape.covered_width();
-  const int32_t left = smaller(shape.window.pad_left, covered);
-  const int32_t inside = smaller(shape.width, covered - left);
-  const size_t channels = static_cast<size_t>(shape.channels);
-  const size_t slack = panels.image.row_bytes - covered * panels.image.pixel_bytes;
-  for (int32_t row = row_begin; row < row_end; ++row) {
-    auto* out = reinterpret_cast<Value*>(packed + static_cast<size_t>(row) * panels.image.row_bytes);
-    std::memset(out + covered * channels, 0, slack);
-    const int32_t y = row - shape.window.pad_top;
-    if (y < 0 || y >= shape.height) {
-      fill(out, covered * channels, panels.padding);
-      continue;
-    }
-    fill(out, left * channels, panels.padding);
-    out += left * channels;
-    const uint8_t* in = codes + ptrdiff_t{y} * shape.width * pixel_stride;
-    if (pixel_stride == shape.channels) {
-      pack_codes(in, inside * channels, panels.a, out);
-    } else {
-      for (int32_t x = 0; x < inside; ++x) pack_codes(in + x * pixel_stride, channels, panels.a, out + x * channels);
-    }
-    fill(out + inside * channels, (covered - left - inside) * channels, panels.padding);
   }
 }
 

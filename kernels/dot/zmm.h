@@ -14,8 +14,8 @@ struct Zmm {
   using Words = uint16_t __attribute__((vector_size(64), may_alias));
   using HalfWords = uint16_t __attribute__((vector_size(32), may_alias));
   static constexpr int32_t kLanes = 16;
-  static constexpr int32_t kVectors = 4;
-  static constexpr int32_t kPixels = 6;
+  static constexpr int32_t kVectors = 2;
+  static constexpr int32_t kPixels = 14;
 
   static Vec load(const void* p) { return _mm512_loadu_si512(p); }
   static Half load_half(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }

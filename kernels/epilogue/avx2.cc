@@ -128,6 +128,8 @@ struct Avx2 {
     return {_mm256_min_pd(a.v0, b.v0), _mm256_min_pd(a.v1, b.v1), _mm256_min_pd(a.v2, b.v2), _mm256_min_pd(a.v3, b.v3)};
   }
 
+  static constexpr int32_t kManyLanes = 0;  // channels are counted sixteen at a time
+
   // Thresholds: counts are negative int32, or int64 in the lanes of doubles.
   struct WideCounts {
     __m256i v0, v1, v2, v3;

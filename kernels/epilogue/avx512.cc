@@ -76,6 +76,40 @@ struct Avx512 {
   static Doubles maximum(Doubles a, Doubles b) { return {_mm512_max_pd(a.low, b.low), _mm512_max_pd(a.high, b.high)}; }
   static Doubles minimum(Doubles a, Doubles b) { return {_mm512_min_pd(a.low, b.low), _mm512_min_pd(a.high, b.high)}; }
 
+  /// Sums are cut to int16, and compare with a step that is one, but the least, as they did. Other steps: false.
+  static constexpr int32_t kManyLanes = 64;
+  template <int32_t kSteps>
+  static bool count_many(const int32_t* sums, ptrdiff_t sums_stride, const int32_t (&steps)[kSteps][kManyLanes],
+                         int32_t lowest, uint8_t* out, ptrdiff_t out_stride, int32_t pixels) {
+    // Packing works within quarters, of sums and steps alike; this puts the codes back in order, four at a time.
+    const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+    const __m512i least = _mm512_set1_epi32(INT16_MIN), greatest = _mm512_set1_epi32(INT16_MAX);
+    const __m512i one = _mm512_set1_epi8(1), base = _mm512_set1_epi8(static_cast<char>(lowest));
+    __m512i low[kSteps], high[kSteps];
+    for (int32_t k = 0; k < kSteps; ++k) {
+      for (int32_t lane = 0; lane < kManyLanes; lane += 16) {
+        const __m512i step = _mm512_load_si512(steps[k] + lane);
+        if ((_mm512_cmple_epi32_mask(step, least) | _mm512_cmpgt_epi32_mask(step, greatest)) != 0) return false;
+      }
+      low[k] = packed(steps[k]);
+      high[k] = packed(steps[k] + 32);
+    }
+    for (int32_t p = 0; p < pixels; ++p, sums += sums_stride, out += out_stride) {
+      const __m512i first = packed(sums), second = packed(sums + 32);
+      __m512i codes = base;
+      for (int32_t k = 0; k < kSteps; ++k) {
+        const __mmask32 reached = _mm512_cmpge_epi16_mask(first, low[k]);
+        const __mmask64 all = _mm512_kunpackd(_mm512_cmpge_epi16_mask(second, high[k]), reached);
+        codes = _mm512_mask_add_epi8(codes, all, codes, one);
+      }
+      _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, codes));
+    }
+    return true;
+  }
+  static __m512i packed(const int32_t* sums) {
+    return _mm512_packs_epi32(_mm512_loadu_si512(sums), _mm512_loadu_si512(sums + 16));
+  }
+
   // Thresholds: counts are bytes.
   static int32_t flip_of(int32_t, bool falls) { return falls ? -1 : 0; }
   static float flip_of(float, bool falls) { return falls ? -0.0f : 0.0f; }

@@ -36,6 +36,11 @@ struct Vectors {
     ptrdiff_t channel(int32_t lane) const {
       return epilogue.per_channel ? ptrdiff_t{block.channel_begin} + (lane < period ? lane : lane % period) : 0;
     }
+
+    /// Whether the sixteen lanes from `first` on are as many neighbouring channels.
+    bool in_order(int32_t first) const {
+      return epilogue.per_channel && first + kLanes <= block.channels && first + kLanes <= period;
+    }
   };
 
   /// Parameters of sixteen lanes from `first` on; past the block they are 0.
@@ -43,6 +48,7 @@ struct Vectors {
   [[gnu::noinline]] static LanesOf<T> parameters(const Strung<Sum>& strung, const void* values, int32_t first) {
     const T* of_channel = static_cast<const T*>(values);
     if (!strung.epilogue.per_channel) return V::broadcast(*of_channel);
+    if (strung.in_order(first)) return V::load(of_channel + strung.channel(first), typename V::All{});
     alignas(64) T lanes[kLanes] = {};
     for (int32_t lane = 0; lane < kLanes && first + lane < strung.block.channels; ++lane) {
       lanes[lane] = of_channel[strung.channel(first + lane)];
@@ -67,27 +73,37 @@ struct Vectors {
   static double step_of(double value, int32_t) { return value; }
 
   /// The steps of sixteen lanes, and what flips their sums.
-  template <class Sum>
+  template <int32_t kSteps, class Sum>
   struct Steps {
     alignas(64) Sum values[kMostSteps * kLanes];  // [step][lane]
     alignas(64) Sum flips[kLanes];
 
+    using Value = std::conditional_t<std::is_same_v<Sum, int32_t>, int32_t, double>;
+
     [[gnu::noinline]] Steps(const Strung<Sum>& strung, int32_t first) {
-      using Value = std::conditional_t<std::is_same_v<Sum, int32_t>, int32_t, double>;
       const Epilogue& epilogue = strung.epilogue;
-      const int32_t steps = epilogue.steps;
+      const int32_t steps = kSteps != 0 ? kSteps : epilogue.steps;
+      if (strung.in_order(first) && epilogue.falling == nullptr) {
+        const Value* of_lane = static_cast<const Value*>(epilogue.values) + strung.channel(first) * steps;
+        for (int32_t lane = 0; lane < kLanes; ++lane, of_lane += steps) set(lane, of_lane, steps, false);
+        return;
+      }
       for (int32_t lane = 0; lane < kLanes; ++lane) {
         const ptrdiff_t channel = strung.channel(first + lane < strung.block.channels ? first + lane : first);
         const bool falls = epilogue.falling != nullptr && epilogue.falling[channel] != 0;
-        flips[lane] = V::flip_of(Sum{}, falls);
-        const Value* of_channel = static_cast<const Value*>(epilogue.values) + channel * steps;
-        for (int32_t k = 0; k < steps; ++k) {
-          const Value value = step_of(of_channel[k], falls);
-          if constexpr (std::is_same_v<Sum, float>) {
-            values[k * kLanes + lane] = float_step(value);
-          } else {
-            values[k * kLanes + lane] = value;
-          }
+        set(lane, static_cast<const Value*>(epilogue.values) + channel * steps, steps, falls);
+      }
+    }
+
+   private:
+    [[gnu::always_inline]] void set(int32_t lane, const Value* of_channel, int32_t steps, bool falls) {
+      flips[lane] = V::flip_of(Sum{}, falls);
+      for (int32_t k = 0; k < steps; ++k) {
+        const Value value = step_of(of_channel[k], falls);
+        if constexpr (std::is_same_v<Sum, float>) {
+          values[k * kLanes + lane] = float_step(value);
+        } else {
+          values[k * kLanes + lane] = value;
         }
       }
     }
@@ -99,15 +115,17 @@ struct Vectors {
     const Epilogue& epilogue = strung.epilogue;
     const EpilogueBlock<Sum>& block = strung.block;
     const int32_t steps = epilogue.steps;
-    const Steps<Sum> of_lanes(strung, first);
+    const Steps<kSteps, Sum> of_lanes(strung, first);
     const Sum* values = of_lanes.values;
     const auto flip = V::load(of_lanes.flips, typename V::All{});
     LanesOf<Sum> held[kSteps != 0 ? kSteps : 1];
     for (int32_t k = 0; k < kSteps; ++k) held[k] = V::load(values + k * kLanes, typename V::All{});
 
+    const int32_t pixels = block.pixels, lowest = epilogue.lowest;  // stores of bytes may alias all else
+    const ptrdiff_t sums_stride = block.sums_stride, out_stride = block.out_stride;
     const Sum* sums = block.sums + first;
     auto* out = static_cast<uint8_t*>(block.out) + first;
-    for (int32_t p = 0; p < block.pixels; ++p, sums += block.sums_stride, out += block.out_stride) {
+    for (int32_t p = 0; p < pixels; ++p, sums += sums_stride, out += out_stride) {
       const auto sum = V::flipped(V::load(sums, mask), flip);
       auto counts = V::no_counts(sum, steps);
       if constexpr (kSteps != 0) {
@@ -115,14 +133,34 @@ struct Vectors {
       } else {
         for (int32_t k = 0; k < steps; ++k) V::count(counts, sum, V::load(values + k * kLanes, typename V::All{}));
       }
-      V::store_counts(out, mask, counts, epilogue.lowest);
+      V::store_counts(out, mask, counts, lowest);
     }
+  }
+
+  /// Counts for V::kManyLanes neighbouring channels from `first` on, if a tier can do so at once.
+  template <int32_t kSteps, class Sum>
+  static bool count_many(const Strung<Sum>& strung, int32_t first) {
+    if constexpr (std::is_same_v<Sum, int32_t> && kSteps != 0 && V::kManyLanes != 0) {
+      const int32_t end = first + V::kManyLanes;
+      const bool in_order = strung.epilogue.per_channel && end <= strung.block.channels && end <= strung.period;
+      if (!in_order || strung.epilogue.falling != nullptr) return false;
+      alignas(64) int32_t steps[kSteps][V::kManyLanes];
+      const auto* of_lane = static_cast<const int32_t*>(strung.epilogue.values) + strung.channel(first) * kSteps;
+      for (int32_t lane = 0; lane < V::kManyLanes; ++lane, of_lane += kSteps) {
+        for (int32_t k = 0; k < kSteps; ++k) steps[k][lane] = of_lane[k];
+      }
+      return V::count_many(strung.block.sums + first, strung.block.sums_stride, steps, strung.epilogue.lowest,
+                           static_cast<uint8_t*>(strung.block.out) + first, strung.block.out_stride,
+                           strung.block.pixels);
+    }
+    return false;
   }
 
   template <int32_t kSteps, class Sum>
   static void count(const Strung<Sum>& strung) {
     const int32_t channels = strung.block.channels;
     int32_t first = 0;
+    while (count_many<kSteps>(strung, first)) first += V::kManyLanes;
     for (; first + kLanes <= channels; first += kLanes) count_lanes<kSteps>(strung, first, typename V::All{});
     if (first < channels) count_lanes<kSteps>(strung, first, V::some(channels - first));
   }
@@ -150,7 +188,7 @@ struct Vectors {
   template <class Real, class Sum, class Mask>
   static void affine_lanes_to_codes(const Strung<Sum>& strung, int32_t first, const Mask& mask) {
     const Epilogue& epilogue = strung.epilogue;
-    const EpilogueBlock<Sum>& block = strung.block;
+    const EpilogueBlock<Sum> block = strung.block;  // a copy: stores of bytes may alias all else
     const auto multiplier = parameters<Real>(strung, epilogue.multiplier, first);
     const auto offset = parameters<Real>(strung, epilogue.offset, first);
     const auto factor = static_cast<Real>(epilogue.residual_multiplier);
@@ -166,7 +204,7 @@ struct Vectors {
   template <class Sum, class Mask>
   static void affine_lanes_to_reals(const Strung<Sum>& strung, int32_t first, const Mask& mask) {
     const Epilogue& epilogue = strung.epilogue;
-    const EpilogueBlock<Sum>& block = strung.block;
+    const EpilogueBlock<Sum> block = strung.block;  // a copy: stores of bytes may alias all else
     const auto multiplier = parameters<double>(strung, epilogue.multiplier, first);
     const auto offset = parameters<double>(strung, epilogue.offset, first);
     const auto lowest = V::broadcast(static_cast<double>(epilogue.real_lowest));

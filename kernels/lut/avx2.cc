@@ -12,7 +12,8 @@ namespace {
 struct Tier {
   static constexpr Form kForm = {.tile = 32, .weight_bits = 4, .activation_bits = 8, .least_group = 2, .split = true};
   static constexpr int32_t kVectors = 8, kPanels = 4;
-  static constexpr Cycles kCycles = {.index = 0.65, .alone = 1, .widen = 2, .panel = 12, .pack = 10};
+  static constexpr Cycles kCycles = {
+      .index = 0.68, .alone = 1, .widen = 1.5, .panel = 12, .pack = 4, .row = 0.66, .pixels = 2};
 
   using Vector = __m256i;
 
@@ -24,6 +25,11 @@ struct Tier {
   static Vector zero() { return _mm256_setzero_si256(); }
   static Vector lookup(Vector table, Vector indices) { return _mm256_shuffle_epi8(table, indices); }
   static Vector add8(Vector a, Vector b) { return _mm256_add_epi8(a, b); }
+  static void add_lookups(Vector& a, Vector table_a, Vector indices_a, Vector& b, Vector table_b, Vector indices_b) {
+    a = add8(a, lookup(table_a, indices_a));
+    b = add8(b, lookup(table_b, indices_b));
+    asm("" : "+x"(a), "+x"(b));  // g++ would add in another order, and copy registers
+  }
   static Vector add16(Vector a, Vector b) { return _mm256_add_epi16(a, b); }
   // A multiply: shuffles and shifts share their ports.
   static Vector odd(Vector bytes) { return _mm256_maddubs_epi16(bytes, _mm256_set1_epi16(0x100)); }
@@ -32,24 +38,27 @@ struct Tier {
     const Vector even = _mm256_sub_epi16(all, _mm256_slli_epi16(odd, 8));
     const __m128i parts[] = {_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1),
                              _mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1)};
-    const __m256i scales = _mm256_set1_epi32(static_cast<int32_t>(scale));
+    __m256i terms[4];
+    for (int32_t i = 0; i < 4; ++i) terms[i] = _mm256_cvtepu16_epi32(parts[i]);
+    if (scale != 1) {
+      const __m256i scales = _mm256_set1_epi32(static_cast<int32_t>(scale));
+      for (__m256i& term : terms) term = _mm256_mullo_epi32(term, scales);
+    }
     const __m256i numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     for (int32_t i = 0; i < 4; ++i) {
       const int32_t left = channels - i * 8;
-      if (left <= 0) return;
-      const __m256i scaled = _mm256_mullo_epi32(_mm256_cvtepu16_epi32(parts[i]), scales);
       if (left >= 8) {
         const __m256i from = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(base + i * 8));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i * 8), _mm256_add_epi32(scaled, from));
-      } else {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i * 8), _mm256_add_epi32(terms[i], from));
+      } else if (left > 0) {
         const __m256i lanes = _mm256_cmpgt_epi32(_mm256_set1_epi32(left), numbers);
         const __m256i from = _mm256_maskload_epi32(base + i * 8, lanes);
-        _mm256_maskstore_epi32(sums + i * 8, lanes, _mm256_add_epi32(scaled, from));
+        _mm256_maskstore_epi32(sums + i * 8, lanes, _mm256_add_epi32(terms[i], from));
       }
     }
   }
 
-  /// The groups [begin, begin + 32) or [begin, begin + 8) of a pixel, all of whose slots are channels.
+  /// 32 groups of a pixel, all of whose slots are channels.
   template <int32_t kGroup>
   static void pack_32(const uint8_t* codes, int32_t groups, const __m128i (&shifts)[4], Vector mask, uint8_t* out) {
     Vector packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes));
@@ -60,16 +69,30 @@ struct Tier {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_and_si256(packed, mask));
   }
 
-  template <int32_t kGroup>
-  static void pack_8(const uint8_t* codes, int32_t groups, int32_t bits, uint64_t mask, uint8_t* out) {
-    uint64_t packed = 0;
+  /// As many groups as Word has bytes.
+  template <class Word, int32_t kGroup>
+  static void pack_word(const uint8_t* codes, int32_t groups, int32_t bits, uint64_t mask, uint8_t* out) {
+    Word packed = 0;
     for (int32_t slot = 0; slot < kGroup; ++slot) {
-      uint64_t part;
-      std::memcpy(&part, codes + slot * groups, 8);
+      Word part;
+      std::memcpy(&part, codes + slot * groups, sizeof(Word));
       packed |= part << slot * bits;
     }
-    packed &= mask;
-    std::memcpy(out, &packed, 8);
+    packed &= static_cast<Word>(mask);
+    std::memcpy(out, &packed, sizeof(Word));
+  }
+
+  /// The groups [begin, full) in words, of which the last two may overlap, if they are as many.
+  template <class Word, int32_t kGroup>
+  static int32_t pack_words(const uint8_t* codes, int32_t groups, int32_t bits, uint64_t mask, int32_t begin,
+                            int32_t full, uint8_t* out) {
+    constexpr auto kBytes = static_cast<int32_t>(sizeof(Word));
+    if (full < kBytes) return begin;
+    for (; begin + kBytes <= full; begin += kBytes) {
+      pack_word<Word, kGroup>(codes + begin, groups, bits, mask, out + begin);
+    }
+    if (begin < full) pack_word<Word, kGroup>(codes + full - kBytes, groups, bits, mask, out + full - kBytes);
+    return full;
   }
 
   template <int32_t kGroup>
@@ -87,13 +110,8 @@ struct Tier {
       if (full >= 32) {
         for (; c + 32 <= full; c += 32) pack_32<kGroup>(codes + c, groups, shifts, masks, indices + c);
       }
-      if (full >= 8) {
-        for (; c + 8 <= full; c += 8) pack_8<kGroup>(codes + c, groups, bits, mask_8, indices + c);
-        if (c < full) {
-          pack_8<kGroup>(codes + full - 8, groups, bits, mask_8, indices + full - 8);
-          c = full;
-        }
-      }
+      c = pack_words<uint64_t, kGroup>(codes, groups, bits, mask_8, c, full, indices);
+      c = pack_words<uint32_t, kGroup>(codes, groups, bits, mask_8, c, full, indices);
       for (; c < groups; ++c) {
         int32_t packed = 0;
         for (int32_t slot = 0; slot < kGroup; ++slot) {
@@ -124,6 +142,7 @@ constexpr GemmKernel kTable[] = {{
     .pack_weights = Tiles<Tier>::pack_weights,
     .pack_image = Tiles<Tier>::pack_image,
     .run = Tiles<Tier>::run,
+    .operator_channels = 128,
 }};
 
 }  // namespace

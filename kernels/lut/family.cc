@@ -68,7 +68,8 @@ Layout layout(const GemmProblem& problem, const Form& form) noexcept {
   layout.image = packed_image(shape, 1, static_cast<size_t>(layout.groups), 1);
   layout.entries = form.weight_bits <= 4 ? 16 : 64;
   layout.table_bytes = std::max<size_t>(64, layout.entries << layout.activation_bits);
-  layout.head_bytes = form.tile * sizeof(uint32_t);
+  const int32_t rows = problem.padded() ? shape.window.kernel_height : 0;
+  layout.head_bytes = form.tile * (1 + rows) * sizeof(uint32_t);
   layout.panel_bytes = layout.head_bytes + static_cast<size_t>(shape.window.taps()) * layout.groups * form.tile;
   layout.weight_bytes = layout.table_bytes + (shape.out_channels + form.tile - 1) / form.tile * layout.panel_bytes;
 
@@ -76,7 +77,7 @@ Layout layout(const GemmProblem& problem, const Form& form) noexcept {
   layout.activation_filler = filler_of(problem.activations);
   layout.highest = highest_entry(problem, layout.group);
   layout.scale = static_cast<uint32_t>(Weights(problem.weights).unit * problem.activations.step);
-  const int32_t fillers = shape.window.taps() * (layout.groups * layout.group - shape.channels);
+  const int32_t fillers = layout.groups * layout.group - shape.channels;
   const int64_t product =
       int64_t{problem.weights.value(layout.weight_filler)} * problem.activations.value(layout.activation_filler);
   layout.correction = 0 - static_cast<uint32_t>(fillers) * static_cast<uint32_t>(product);
@@ -86,14 +87,20 @@ Layout layout(const GemmProblem& problem, const Form& form) noexcept {
 double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) noexcept {
   const ConvolutionShape& shape = problem.shape;
   const Layout sizes = layout(problem, form);
-  const double indices = static_cast<double>(shape.window.taps()) * sizes.groups;
-  const double widenings = indices * static_cast<double>(sizes.highest) / kHighestEntry;
+  const bool shared = cycles.row > 0 && sizes.image.run_taps == kSharingTaps && shape.window.stride_width == 1 &&
+                      shape.out_width >= kLeastRow && kHighestEntry / sizes.highest >= kSharingTaps;
+  const double share = shared ? inside_share(shape).rows : 1;
+  const double indices = share * shape.window.taps() * sizes.groups;
+  // Where taps share tables a byte holds whole kernel rows.
+  const auto byte_sums = static_cast<int32_t>(kHighestEntry / sizes.highest);
+  const double widenings = indices / (shared ? byte_sums / kSharingTaps * kSharingTaps : byte_sums);
   const int32_t panels = (shape.out_channels + form.tile - 1) / form.tile;
-  const bool shared = sizes.image.run_taps == 3 && shape.window.stride_width == 1;
+  const double index = shared ? cycles.row : cycles.index;
   const double last = panels % 2 != 0 && !shared ? cycles.alone - cycles.index : 0;
-  const double panel = cycles.panel + cycles.index * indices + cycles.widen * widenings;
-  const double pixel = cycles.pack * (1 + shape.channels / 64.0);
-  return static_cast<double>(shape.pixels()) * (panels * panel + last * indices) +
+  const double panel = cycles.panel + index * indices + cycles.widen * widenings;
+  const double pixel = cycles.pack * sizes.group * (1 + sizes.groups / 64.0);
+  const double pixels = static_cast<double>((shape.pixels() + cycles.pixels - 1) / cycles.pixels) * cycles.pixels;
+  return pixels * (panels * panel + last * indices) +
          static_cast<double>(shape.covered_height()) * shape.covered_width() * pixel;
 }
 

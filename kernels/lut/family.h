@@ -40,7 +40,8 @@ struct Form {
 };
 
 /// Packed image: one line a row, G index bytes a pixel.
-/// Packed weights: the tables, then a panel for each `tile` channels: corrections, then index bytes [run][byte][lane].
+/// Packed weights: the tables, then a panel for each `tile` channels: corrections [channel], in padded layers the part
+/// [kernel row][channel] that each row has in them, then index bytes [run][byte][lane].
 struct Layout {
   PackedImage image;
   int32_t group;            // g
@@ -55,19 +56,24 @@ struct Layout {
   uint8_t weight_filler, activation_filler;  // the codes of slots past the last channel, and of padding
   int64_t highest;                           // of all entries
   uint32_t scale;
-  uint32_t correction;  // of every channel, besides what its weights leave to it
+  uint32_t correction;  // of every tap of a channel, besides what its weights leave to it
 };
 
 Layout layout(const GemmProblem&, const Form&) noexcept;
 
 /// What a tier's loops take, in cycles.
 struct Cycles {
-  double index;  // for each index byte of a window and each panel
-  double alone;  // the same for a panel that is the last of an odd number, where no taps share tables
-  double widen;  // for each time that the byte sums of a panel and pixel are widened
-  double panel;  // for each panel and pixel, besides
-  double pack;   // for packing a pixel, and 64 of its codes
+  double index;        // for each index byte of a window and each panel
+  double alone;        // the same for a panel that is the last of an odd number
+  double widen;        // for each time that the byte sums of a panel and pixel are widened
+  double panel;        // for each panel and pixel, besides
+  double pack;         // for packing a code of 64 groups' indices of a pixel, or of less
+  double row = 0;      // for each index byte and panel where taps share tables row by row; 0: they do not
+  int32_t pixels = 1;  // of a block: fewer take as long
 };
+
+constexpr int32_t kSharingTaps = 3;  // of a kernel row, next to each other
+constexpr int32_t kLeastRow = 4;     // pixels: in shorter rows they share few
 
 /// Packs the indices of `count` pixels, G bytes each.
 using PackPixels = void(const Layout&, int32_t bits, int32_t channels, const uint8_t* codes, ptrdiff_t pixel_stride,

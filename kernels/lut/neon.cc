@@ -25,6 +25,12 @@ struct Tier {
   static Vector zero() { return vdupq_n_u8(0); }
   static Vector lookup(Vector table, Vector indices) { return look_up_bytes(table, indices); }
   static Vector add8(Vector a, Vector b) { return vaddq_u8(a, b); }
+  static void add_lookups(Vector& a, Vector table_a, Vector indices_a, Vector& b, Vector table_b, Vector indices_b) {
+    a = add8(a, lookup(table_a, indices_a));
+    b = add8(b, lookup(table_b, indices_b));
+    keep(a);
+    keep(b);
+  }
   static Vector add16(Vector a, Vector b) {
     return vreinterpretq_u8_u16(vaddq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
   }

@@ -77,13 +77,21 @@ void pack_indices(const Layout& layout, int32_t bits, int32_t channels, const ui
 /// Packs the codes [tap][channel] of one output channel into its lane of a panel.
 void pack_lane(const GemmProblem& problem, const Layout& layout, const LeastDots& least_dots, const Form& form,
                const uint8_t* codes, int32_t channel, std::byte* panel) {
-  const int32_t channels = problem.shape.channels, taps = problem.shape.window.taps();
+  const int32_t channels = problem.shape.channels;
+  const Window& window = problem.shape.window;
   auto* indices = reinterpret_cast<uint8_t*>(panel) + layout.head_bytes + lane_of(channel, form);
-  uint32_t correction = layout.correction;
-  for (ptrdiff_t tap = 0; tap < taps; ++tap, indices += ptrdiff_t{layout.groups} * form.tile) {
-    pack_indices(layout, problem.weights.bits, channels, codes + tap * channels, layout.weight_filler, indices,
-                 form.tile);
-    for (ptrdiff_t c = 0; c < layout.groups; ++c) correction += least_dots.of[indices[c * form.tile]];
+  uint32_t correction = 0;
+  for (ptrdiff_t row = 0; row < window.kernel_height; ++row) {
+    uint32_t of_row = window.kernel_width * layout.correction;
+    for (int32_t tap = 0; tap < window.kernel_width; ++tap) {
+      pack_indices(layout, problem.weights.bits, channels, codes, layout.weight_filler, indices, form.tile);
+      for (ptrdiff_t c = 0; c < layout.groups; ++c) of_row += least_dots.of[indices[c * form.tile]];
+      codes += channels;
+      indices += ptrdiff_t{layout.groups} * form.tile;
+    }
+    correction += of_row;
+    if (problem.padded())
+      std::memcpy(panel + ((1 + row) * form.tile + channel) * sizeof(of_row), &of_row, sizeof(of_row));
   }
   std::memcpy(panel + channel * sizeof(correction), &correction, sizeof(correction));
 }

@@ -53,7 +53,7 @@ double cost(const GemmProblem& problem) noexcept {
 #else  // measured on Zen 4, built by g++ 12
   constexpr double kIndex = 6;
 #endif
-  return lut::cost(problem, kForm, {.index = kIndex, .alone = kIndex, .widen = 0, .panel = 20, .pack = 80});
+  return lut::cost(problem, kForm, {.index = kIndex, .alone = kIndex, .widen = 0, .panel = 20, .pack = 60});
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem) noexcept { return lut::packed_sizes(problem, kForm); }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/lut/family.h"
 
@@ -26,10 +27,12 @@ struct Block {
   const Layout* layout;
   const uint8_t* tables;
   const uint8_t* windows[P];
-  int32_t byte_sums;         // how many entries a byte holds the sum of
-  int32_t widened_sums;      // how many such sums 16 bits hold the sum of
-  const std::byte* panel;    // the first
-  int32_t pixels, channels;  // to write
+  int32_t byte_sums;              // how many entries a byte holds the sum of
+  int32_t widened_sums;           // how many such sums 16 bits hold the sum of
+  const std::byte* panel;         // the first
+  const int32_t* corrections[4];  // [panel]
+  int32_t row_begin, row_end;     // of the kernel
+  int32_t pixels, channels;       // to write
   int32_t* sums;
   ptrdiff_t sums_stride;
 };
@@ -38,6 +41,7 @@ struct Block {
 ///   template <size_t kEntries> static Vector table(const uint8_t*);  // 16 entries: in each quarter of the vector
 ///   static Vector load(const std::byte*), zero(), lookup(Vector table, Vector indices), add8, add16(Vector, Vector),
 ///     odd(Vector): the odd bytes, as 16 bits
+///   static void add_lookups(Vector& a, Vector table_a, Vector indices_a, Vector& b, Vector table_b, Vector indices_b)
 ///   static void store(Vector all, Vector odd, uint32_t scale, const int32_t* base, int32_t* sums, int32_t channels):
 ///     sums = base + scale * the 16-bit sums, of which odd are the odd bytes' and all 256 times that more than the even
 template <class Tier>
@@ -58,12 +62,19 @@ struct Tiles {
         keep(indices[k][v]);  // g++ would load it for each pixel again
       }
     }
+    static_assert(V == 1 || V % 2 == 0);
     for (int32_t p = 0; p < P; ++p) {
       uint32_t selectors = 0;
       std::memcpy(&selectors, windows[p] + at, kSteps);
       for (int32_t k = 0; k < kSteps; ++k) {
         const Vector table = Tier::template table<kEntries>(tables + (selectors >> 8 * k & 0xff) * kEntries);
-        for (int32_t v = 0; v < V; ++v) bytes[p][v] = Tier::add8(bytes[p][v], Tier::lookup(table, indices[k][v]));
+        if constexpr (V == 1) {
+          bytes[p][0] = Tier::add8(bytes[p][0], Tier::lookup(table, indices[k][0]));
+        } else {
+          for (int32_t v = 0; v < V; v += 2) {
+            Tier::add_lookups(bytes[p][v], table, indices[k][v], bytes[p][v + 1], table, indices[k][v + 1]);
+          }
+        }
       }
     }
   }
@@ -90,12 +101,13 @@ struct Tiles {
 
     /// To the tile's sums, on top of the corrections or of what is there.
     [[gnu::always_inline]] void store(const Block<P>& block, bool first) const {
+#pragma GCC unroll 8  // or the arrays would live in memory
       for (int32_t p = 0; p < P; ++p) {
         if (p >= block.pixels) break;
+#pragma GCC unroll 4
         for (int32_t v = 0; v < V; ++v) {
           int32_t* sums = block.sums + p * block.sums_stride + v * kForm.tile;
-          const auto* corrections = reinterpret_cast<const int32_t*>(block.panel + v * block.layout->panel_bytes);
-          Tier::store(all[p][v], odd[p][v], block.layout->scale, first ? corrections : sums, sums,
+          Tier::store(all[p][v], odd[p][v], block.layout->scale, first ? block.corrections[v] : sums, sums,
                       block.channels - v * kForm.tile);
         }
       }
@@ -154,12 +166,13 @@ struct Tiles {
     }
   }
 
-  static constexpr int32_t kTaps = 3;
+  static constexpr int32_t kTaps = kSharingTaps;
 
-  /// Whether P neighbours in a row of the output share the tables of their kTaps taps.
-  static bool neighbours_share(const Layout& layout, int32_t byte_sums) {
+  /// Whether neighbours in a row of the output share the tables of their kTaps taps.
+  static bool neighbours_share(const Layout& layout) {
     const PackedImage& image = layout.image;
-    return image.run_taps == kTaps && image.out_pixel_step == image.pixel_bytes && byte_sums >= kTaps;
+    return image.run_taps == kTaps && image.out_pixel_step == image.pixel_bytes && image.out_width >= kLeastRow &&
+           255 / layout.highest >= kTaps;
   }
 
   /// A block of P such neighbours: a table serves up to kTaps lookups.
@@ -169,10 +182,10 @@ struct Tiles {
     const auto groups = static_cast<ptrdiff_t>(image.pixel_bytes);
     const auto tap_bytes = static_cast<ptrdiff_t>(groups * kForm.tile);
     const uint8_t* tables = block.tables;
-    const std::byte* weights = block.panel + block.layout->head_bytes;
-    const uint8_t* row = block.windows[0];
+    const std::byte* weights = block.panel + block.layout->head_bytes + block.row_begin * kTaps * tap_bytes;
+    const uint8_t* row = block.windows[0] + block.row_begin * image.kernel_row_step;
     const ptrdiff_t byte_groups = block.byte_sums / kTaps;
-    int32_t rows_left = image.kernel_rows;
+    int32_t rows_left = block.row_end - block.row_begin;
     ptrdiff_t left = groups;
     const uint8_t* at = row;
     for (bool first = true; rows_left > 0; first = false) {
@@ -197,9 +210,15 @@ struct Tiles {
           for (int32_t p = 0; p < P; ++p) {
             const ptrdiff_t newest = p + kTaps - 1;
             shared[newest] = Tier::template table<kEntries>(tables + at[newest * groups] * kEntries);
+            if (p % 2 == 0) continue;
             for (int32_t tap = 0; tap < kTaps; ++tap) {
-              bytes[p][0] = Tier::add8(bytes[p][0], Tier::lookup(shared[p + tap], indices[tap]));
-              keep(bytes[p][0]);  // g++ would add in another order, and copy registers
+              Tier::add_lookups(bytes[p - 1][0], shared[p - 1 + tap], indices[tap], bytes[p][0], shared[p + tap],
+                                indices[tap]);
+            }
+          }
+          if constexpr (P % 2 != 0) {
+            for (int32_t tap = 0; tap < kTaps; ++tap) {
+              bytes[P - 1][0] = Tier::add8(bytes[P - 1][0], Tier::lookup(shared[P - 1 + tap], indices[tap]));
             }
           }
         }
@@ -214,10 +233,9 @@ struct Tiles {
     }
   }
 
-  /// All pixels by V panels.
-  template <size_t kEntries, int32_t P, int32_t V>
-  static void run_panels(const GemmTile& tile, const Layout& layout, int32_t first) {
-    const PackedImage& image = layout.image;
+  /// What the blocks of a tile share, of V panels from channel `first` of the tile on.
+  template <int32_t P, int32_t V>
+  static Block<P> block_of(const GemmTile& tile, const Layout& layout, int32_t first) {
     const int32_t left = tile.channel_count - first;
     Block<P> block = {};
     block.layout = &layout;
@@ -225,14 +243,29 @@ struct Tiles {
     block.byte_sums = static_cast<int32_t>(255 / layout.highest);
     block.widened_sums = static_cast<int32_t>(65535 / (layout.highest * block.byte_sums));
     block.panel = tile.weights + layout.table_bytes + (tile.channel_begin + first) / kForm.tile * layout.panel_bytes;
+    for (int32_t v = 0; v < V; ++v) {
+      block.corrections[v] = reinterpret_cast<const int32_t*>(block.panel + v * layout.panel_bytes);
+    }
     block.channels = left < V * kForm.tile ? left : V * kForm.tile;
     block.sums_stride = tile.sums_stride;
-    const bool neighbours = V == 1 && neighbours_share(layout, block.byte_sums);
+    return block;
+  }
+
+  static const uint8_t* window(const GemmTile& tile, const PackedImage& image, int32_t pixel) {
+    const int32_t row = (tile.pixel_begin + pixel) / image.out_width;
+    const int32_t column = (tile.pixel_begin + pixel) % image.out_width;
+    return reinterpret_cast<const uint8_t*>(tile.image) + row * image.out_row_step + column * image.out_pixel_step;
+  }
+
+  /// All pixels by V panels.
+  template <size_t kEntries, int32_t P, int32_t V>
+  static void run_panels(const GemmTile& tile, const Layout& layout, int32_t first) {
+    const PackedImage& image = layout.image;
+    Block<P> block = block_of<P, V>(tile, layout, first);
     int32_t row = tile.pixel_begin / image.out_width, column = tile.pixel_begin % image.out_width;
     for (int32_t pixel = 0; pixel < tile.pixel_count; pixel += P) {
       block.pixels = tile.pixel_count - pixel < P ? tile.pixel_count - pixel : P;
       block.sums = tile.sums + pixel * tile.sums_stride + first;
-      const bool together = neighbours && column + P <= image.out_width && block.pixels == P;
       for (int32_t p = 0; p < P; ++p) {
         if (p >= block.pixels) {
           block.windows[p] = block.windows[0];
@@ -242,18 +275,98 @@ struct Tiles {
             reinterpret_cast<const uint8_t*>(tile.image) + row * image.out_row_step + column * image.out_pixel_step;
         if (++column == image.out_width) column = 0, ++row;
       }
-      if constexpr (V == 1) {
-        if (together) {
-          run_neighbours<kEntries, P>(block);
-          continue;
+      run_block<kEntries, P, V>(block);
+    }
+  }
+
+  static constexpr int32_t kChunk = 64;  // pixels that go through all panels together
+  static constexpr int32_t kAlone = 8;   // pixels of a block of one panel: more would leave no registers for tables
+  static_assert(Tier::kVectors >= kAlone);
+
+  /// A panel's corrections, of kernel rows that are not padding.
+  struct Corrections {
+    alignas(64) int32_t of_rows[kForm.tile];
+    int32_t row_begin = -1, row_end = -1;
+
+    const int32_t* of(const Layout& layout, const std::byte* panel, const PixelBlock& pixels) {
+      const auto* all = reinterpret_cast<const int32_t*>(panel);
+      const int32_t rows = layout.image.kernel_rows;
+      if (pixels.row_begin == 0 && pixels.row_end == rows) return all;
+      if (pixels.row_begin == row_begin && pixels.row_end == row_end) return of_rows;
+      row_begin = pixels.row_begin;
+      row_end = pixels.row_end;
+      for (int32_t c = 0; c < kForm.tile; ++c) {
+        auto sum = static_cast<uint32_t>(all[c]);
+        for (int32_t row = 0; row < rows; ++row) {
+          if (row < row_begin || row >= row_end) sum -= static_cast<uint32_t>(all[(1 + row) * kForm.tile + c]);
+        }
+        of_rows[c] = static_cast<int32_t>(sum);
+      }
+      return of_rows;
+    }
+  };
+
+  /// A block of P pixels of a row.
+  template <size_t kEntries, int32_t P>
+  static void run_row(const GemmTile& tile, const Layout& layout, int32_t first, int32_t begin,
+                      const PixelBlock& pixels, Corrections& corrections) {
+    Block<P> block = block_of<P, 1>(tile, layout, first);
+    block.pixels = P;
+    block.sums = tile.sums + (begin + pixels.first) * tile.sums_stride + first;
+    block.corrections[0] = corrections.of(layout, block.panel, pixels);
+    block.row_begin = pixels.row_begin;
+    block.row_end = pixels.row_end;
+    block.windows[0] = window(tile, layout.image, begin + pixels.first);
+    run_neighbours<kEntries, P>(block);
+  }
+
+  /// All pixels, row by row, by a panel at a time.
+  template <size_t kEntries>
+  static void run_rows(const GemmTile& tile, const Layout& layout) {
+    PixelBlock blocks[kChunk];
+    for (int32_t begin = 0; begin < tile.pixel_count; begin += kChunk) {
+      const int32_t count = tile.pixel_count - begin < kChunk ? tile.pixel_count - begin : kChunk;
+      const int32_t number = pixel_blocks(tile.problem->shape, tile.pixel_begin + begin, count, kAlone, true, blocks);
+      for (int32_t first = 0; first < tile.channel_count; first += kForm.tile) {
+        Corrections corrections;
+        for (const PixelBlock* pixels = blocks; pixels < blocks + number; ++pixels) {
+          const auto run = [&]<int32_t P>(std::integral_constant<int32_t, P>) {
+            run_row<kEntries, P>(tile, layout, first, begin, *pixels, corrections);
+          };
+          switch (pixels->pixels) {
+            case 1:
+              run(std::integral_constant<int32_t, 1>{});
+              break;
+            case 2:
+              run(std::integral_constant<int32_t, 2>{});
+              break;
+            case 3:
+              run(std::integral_constant<int32_t, 3>{});
+              break;
+            case 4:
+              run(std::integral_constant<int32_t, 4>{});
+              break;
+            case 5:
+              run(std::integral_constant<int32_t, 5>{});
+              break;
+            case 6:
+              run(std::integral_constant<int32_t, 6>{});
+              break;
+            case 7:
+              run(std::integral_constant<int32_t, 7>{});
+              break;
+            default:
+              run(std::integral_constant<int32_t, 8>{});
+              break;
+          }
         }
       }
-      run_block<kEntries, P, V>(block);
     }
   }
 
   template <size_t kEntries>
   static void run_tables(const GemmTile& tile, const Layout& layout) {
+    if (neighbours_share(layout)) return run_rows<kEntries>(tile, layout);
     const int32_t panels = (tile.channel_count + kForm.tile - 1) / kForm.tile;
     int32_t panel = 0;
     if constexpr (Tier::kPanels >= 4) {
@@ -264,7 +377,6 @@ struct Tiles {
     for (; panels - panel >= 2; panel += 2) {
       run_panels<kEntries, Tier::kVectors / 2, 2>(tile, layout, panel * kForm.tile);
     }
-    constexpr int32_t kAlone = Tier::kVectors < 8 ? Tier::kVectors : 8;  // more would leave no registers for tables
     if (panel < panels) run_panels<kEntries, kAlone, 1>(tile, layout, panel * kForm.tile);
   }
 

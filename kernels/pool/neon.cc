@@ -26,7 +26,7 @@ struct Neon {
   };
 
   struct Floats {
-    static constexpr int32_t kCount = 4;
+    [[maybe_unused]] static constexpr int32_t kCount = 4;
     static float32x4_t lowest() { return vdupq_n_f32(-__builtin_inff()); }
     static float32x4_t load(const float* p) { return vld1q_f32(p); }
     static float32x4_t greater(float32x4_t x, float32x4_t most) {  // `most` where x is NaN

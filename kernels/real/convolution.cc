@@ -1,27 +1,33 @@
 #include "kernels/real/convolution.h"
 
-#include <algorithm>
-
-#include "kernels/taps.h"
+#include "kernels/real/tiers.h"
 
 namespace tidbit::kernels {
+namespace {
+
+const real_tiers::Tier& tier(Isa isa) {
+  using namespace real_tiers;
+#if defined(__x86_64__)
+  static constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512};  // in the order of Isa
+  return *kTiers[static_cast<size_t>(isa)];
+#else
+  static_cast<void>(isa);
+  return kScalar;
+#endif
+}
+
+}  // namespace
 
 void real_convolution(const ConvolutionShape& shape, const float* in, ptrdiff_t pixel_stride, const double* panel,
                       int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
-                      ptrdiff_t sums_stride) noexcept {
-  const ptrdiff_t tap_weights = ptrdiff_t{shape.channels} * kRealPanelChannels;
-  for (int32_t p = 0; p < pixel_count; ++p, sums += sums_stride) {
-    double totals[kRealPanelChannels] = {};
-    for_each_tap(shape, pixel_begin + p, [&](int32_t tap, ptrdiff_t pixel) {
-      const float* x = in + pixel * pixel_stride;
-      const double* w = panel + tap * tap_weights;
-      for (int32_t k = 0; k < shape.channels; ++k, w += kRealPanelChannels) {
-        const double value = static_cast<double>(x[k]);
-        for (int32_t c = 0; c < kRealPanelChannels; ++c) totals[c] += value * w[c];
-      }
-    });
-    std::copy_n(totals, channel_count, sums);
-  }
+                      ptrdiff_t sums_stride, Isa isa) noexcept {
+  tier(isa).convolution(shape, in, pixel_stride, panel, channel_count, pixel_begin, pixel_count, sums, sums_stride);
+}
+
+void real_depthwise(const ConvolutionShape& shape, const float* in, ptrdiff_t pixel_stride, const double* panel,
+                    int32_t channel_count, int32_t pixel_begin, int32_t pixel_count, double* sums,
+                    ptrdiff_t sums_stride, Isa isa) noexcept {
+  tier(isa).depthwise(shape, in, pixel_stride, panel, channel_count, pixel_begin, pixel_count, sums, sums_stride);
 }
 
 }  // namespace tidbit::kernels

@@ -3,6 +3,7 @@
 
 #include "kernels/pool/pool.h"
 #include "runtime/ops/epilogues.h"
+#include "runtime/ops/real_form.h"
 #include "runtime/ops/table.h"
 #include "runtime/ops/tiles.h"
 #include "runtime/ops/weights.h"
@@ -20,6 +21,11 @@ class RealAveragePool final : public Op {
         output_(node.output_index(0)) {}
 
   size_t largest_batch() const override { return geometry_.largest_batch(); }
+
+  std::optional<RealForm> real_form(uint64_t /*most_bytes*/) const override {
+    if (count_padding_ && geometry_.shape.window.padded()) return std::nullopt;
+    return RealForm{AveragePoolForm{geometry_}};
+  }
 
   void run(const Frame& frame) const noexcept override {
     const Geometry geometry = geometry_.of_batch(frame.batch);

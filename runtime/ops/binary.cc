@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/ops/broadcast.h"
+#include "runtime/ops/real_form.h"
 #include "runtime/ops/table.h"
 #include "runtime/ops/walk.h"
 
@@ -13,15 +14,17 @@ constexpr size_t kGrain = 65536;  // elements worth another thread
 class Binary final : public Op {
  public:
   Binary(const NodeReader& node, file::BinaryFunction function, std::span<const int64_t> shape)
-      : function_(function),
-        walk_(shape, {broadcast_strides(node.input(0).shape, shape.size()),
+      : walk_(shape, {broadcast_strides(node.input(0).shape, shape.size()),
                       broadcast_strides(node.input(1).shape, shape.size())}),
+        form_{function, node.input(0).shape, node.input(1).shape, {shape.begin(), shape.end()}},
         elements_{node.input(0).elements(), node.input(1).elements()},
         inputs_{node.input_index(0), node.input_index(1)},
         output_(node.output_index(0)) {}
 
+  std::optional<RealForm> real_form(uint64_t /*most_bytes*/) const override { return RealForm{form_}; }
+
   void run(const Frame& frame) const noexcept override {
-    switch (function_) {
+    switch (form_.function) {
       case file::BinaryFunction::Add:
         return each(frame, [](float a, float b) { return a + b; });
       case file::BinaryFunction::Sub:
@@ -53,8 +56,8 @@ class Binary final : public Op {
     });
   }
 
-  file::BinaryFunction function_;
   Walk<2> walk_;
+  BinaryForm form_;
   size_t elements_[2];
   size_t inputs_[2];
   size_t output_;

@@ -11,29 +11,19 @@
 namespace tidbit::internal {
 namespace {
 
-/// Sums of a tile: 16 KiB, so that they are still in L1 when the epilogue reads them.
-constexpr int32_t kTileSums = 4096;
-/// Output channels of a tile, where the layer has so many: their packed weights stay in L2 while pixels pass.
-constexpr int32_t kTileChannels = 64;
 /// Codes that are worth handing to another thread to pack.
 constexpr int64_t kPackGrain = 16384;
 /// Codes unpacked at a time on their way to packed weights.
 constexpr size_t kUnpackedCodes = 65536;
 
-constexpr int32_t round_up_to(int32_t count, int32_t granule) { return (count + granule - 1) / granule * granule; }
-
 /// How the output of one image and group is cut.
-struct Tiling {
-  int32_t pixels, channels;  // of a tile
+struct Tiling : kernels::GemmTiling {
   int64_t pixel_tiles, channel_tiles;
 
   Tiling(const kernels::GemmKernel& kernel, const kernels::ConvolutionShape& shape)
-      : channels(round_up_to(std::min(kTileChannels, shape.out_channels), kernel.tile_channels)) {
-    const int32_t fitting = std::max(1, kTileSums / channels / kernel.tile_pixels) * kernel.tile_pixels;
-    pixels = static_cast<int32_t>(std::min<int64_t>(fitting, shape.pixels()));
-    pixel_tiles = (shape.pixels() + pixels - 1) / pixels;
-    channel_tiles = (shape.out_channels + channels - 1) / channels;
-  }
+      : GemmTiling(kernels::gemm_tiling(kernel, shape)),
+        pixel_tiles((shape.pixels() + pixels - 1) / pixels),
+        channel_tiles((shape.out_channels + channels - 1) / channels) {}
 
   uint64_t sum_bytes() const { return aligned(sizeof(int32_t) * static_cast<uint64_t>(pixels) * channels); }
 };

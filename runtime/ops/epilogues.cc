@@ -154,6 +154,12 @@ void Epilogues::add(const NodeReader& node, const file::Epilogue* table, size_t 
   bound_.push_back({epilogue, node.output_index(output)});
 }
 
+const kernels::Epilogue* Epilogues::clamped_line() const {
+  const kernels::Epilogue& first = bound_.front().epilogue;
+  const bool line = first.form == kernels::EpilogueForm::Real && first.residual_multiplier == 0;
+  return line && bound_.size() == 1 ? &first : nullptr;
+}
+
 kernels::Residual Epilogues::residual_at(const Frame& frame, int64_t element) const noexcept {
   kernels::Residual residual{.codes = nullptr, .reals = nullptr, .stride = channels_, .grid = residual_->grid};
   if (residual_->real) {

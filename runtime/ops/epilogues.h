@@ -31,6 +31,9 @@ class Epilogues {
   /// The one of a node with one output.
   Epilogues(const NodeReader&, const file::Epilogue*, Sums);
 
+  /// The one epilogue, where it is a clamped line of the sums alone; else null.
+  const kernels::Epilogue* clamped_line() const;
+
   /// Writes the block in every output.
   template <class Sum>
   void apply(const Frame&, const SumBlock<Sum>&) const noexcept;

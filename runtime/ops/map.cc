@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include "runtime/ops/real_form.h"
 #include "runtime/ops/table.h"
 
 namespace tidbit::internal {
@@ -11,6 +13,7 @@ namespace {
 
 constexpr size_t kBlock = 256;
 constexpr size_t kGrain = 16384;  // elements worth another thread
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 double round_to_integer(double x, file::Rounding rounding) {
   switch (rounding) {
@@ -42,15 +45,29 @@ struct Step {
   double lowest, highest;
   file::Rounding rounding;
 
+  /// Whether all channels have the same parameters.
+  bool uniform() const { return a.size() <= 1 && b.size() <= 1; }
+
   /// Applies the step to a block of values, the first of them of channel `channel`.
   void apply(std::span<double> values, size_t channel, size_t channels) const noexcept;
 };
 
 void Step::apply(std::span<double> values, size_t channel, size_t channels) const noexcept {
   const auto each = [&](const auto& f) {
-    for (double& x : values) {
-      x = f(x, a.empty() ? 0 : a[a.size() > 1 ? channel : 0], b.empty() ? 0 : b[b.size() > 1 ? channel : 0]);
-      if (++channel == channels) channel = 0;
+    if (uniform()) {
+      const double x_a = a.empty() ? 0 : a[0], x_b = b.empty() ? 0 : b[0];
+      for (double& x : values) x = f(x, x_a, x_b);
+      return;
+    }
+    const size_t a_step = a.size() > 1 ? 1 : 0, b_step = b.size() > 1 ? 1 : 0;
+    const double none = 0;
+    for (size_t i = 0; i < values.size(); channel = 0) {
+      const size_t count = std::min(channels - channel, values.size() - i);
+      const double* const a_run = a.empty() ? &none : a.data() + channel * a_step;
+      const double* const b_run = b.empty() ? &none : b.data() + channel * b_step;
+      double* const run = values.data() + i;
+      for (size_t k = 0; k < count; ++k) run[k] = f(run[k], a_run[k * a_step], b_run[k * b_step]);
+      i += count;
     }
   };
   switch (function) {
@@ -82,6 +99,27 @@ class Map final : public Op {
         input_(node.input_index(0)),
         output_(node.output_index(0)) {}
 
+  bool quantizes() const override {
+    return std::ranges::any_of(steps_, [](const Step& step) {
+      return step.function == file::MapFunction::FakeQuant || step.function == file::MapFunction::Bipolar;
+    });
+  }
+
+  std::optional<RealForm> real_form(uint64_t most_bytes) const override {
+    const Step& first = steps_.front();
+    const bool clamps_last = steps_.back().function == file::MapFunction::Clamp && steps_.back().uniform();
+    if (first.function == file::MapFunction::Affine && (steps_.size() == 1 || (steps_.size() == 2 && clamps_last))) {
+      return line_form(most_bytes);
+    }
+    if (steps_.size() > 1) return std::nullopt;
+    if (clamps_last) {
+      return RealForm{ClampForm{elements_, static_cast<float>(first.a[0]), static_cast<float>(first.b[0])}};
+    }
+    if (first.function == file::MapFunction::Sigmoid) return RealForm{SigmoidForm{elements_}};
+    if (first.function == file::MapFunction::LeakyRelu) return leaky_relu_form(first.a);
+    return std::nullopt;
+  }
+
   void run(const Frame& frame) const noexcept override {
     const auto* const in = frame.tensor<const float>(input_);
     auto* const out = frame.tensor<float>(output_);
@@ -97,6 +135,33 @@ class Map final : public Op {
   }
 
  private:
+  /// A line a channel, then perhaps a clamp: a depthwise convolution of one tap.
+  std::optional<RealForm> line_form(uint64_t most_bytes) const {
+    if (product({channels_, sizeof(float)}) > most_bytes) return std::nullopt;
+    Geometry geometry{.shape = {}, .images = 1, .fully_connected = true, .groups = static_cast<int32_t>(channels_)};
+    geometry.shape.width = geometry.shape.out_width = static_cast<int32_t>(elements_ / channels_);
+    geometry.shape.channels = geometry.shape.out_channels = static_cast<int32_t>(channels_);
+    ConvolutionForm form{geometry, {}, RealNumbers(channels_), RealNumbers(channels_), -kInfinity, kInfinity};
+    const Step& line = steps_.front();
+    for (size_t c = 0; c < channels_; ++c) {
+      form.filter_copy.span()[c] = static_cast<float>(line.a[line.a.size() > 1 ? c : 0]);
+      form.bias.span()[c] = static_cast<float>(line.b[line.b.size() > 1 ? c : 0]);
+    }
+    if (steps_.size() > 1) {
+      form.lowest = static_cast<float>(steps_.back().a[0]);
+      form.highest = static_cast<float>(steps_.back().b[0]);
+    }
+    return RealForm{std::move(form)};
+  }
+
+  std::optional<RealForm> leaky_relu_form(std::span<const double> slopes) const {
+    const auto finite = [](double slope) { return std::isfinite(static_cast<float>(slope)); };
+    if (!std::ranges::all_of(slopes, finite)) return std::nullopt;
+    LeakyReluForm form{elements_ / channels_, channels_, RealNumbers(slopes.size())};
+    std::ranges::transform(slopes, form.slopes.span().begin(), [](double slope) { return static_cast<float>(slope); });
+    return RealForm{std::move(form)};
+  }
+
   std::vector<Step> steps_;
   size_t channels_, elements_;
   size_t input_, output_;

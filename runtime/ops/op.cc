@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/ops/real_form.h"
+
 namespace tidbit::internal {
 namespace {
 
@@ -12,6 +14,8 @@ std::string to_text(std::span<const int64_t> shape) {
 }
 
 }  // namespace
+
+std::optional<RealForm> Op::real_form(uint64_t /*most_bytes*/) const { return std::nullopt; }
 
 void NodeReader::require_shape(const TensorInfo& tensor, std::span<const int64_t> shape, std::string_view field) const {
   if (!std::ranges::equal(tensor.shape, shape)) {

@@ -15,6 +15,8 @@
 
 namespace tidbit::internal {
 
+struct RealForm;
+
 /// What an operator runs on.
 struct Frame {
   std::span<std::byte* const> tensors;  // where each tensor's samples begin
@@ -48,6 +50,13 @@ class Op {
 
   /// Whether the output is the input's memory.
   virtual bool aliases() const { return false; }
+
+  /// Whether it rounds reals to codes: then they must be those of exact sums.
+  virtual bool quantizes() const { return false; }
+
+  /// What a library of float32 operators may run in place of this; none where that is not all it does, or would need
+  /// copies of weights larger than `most_bytes`.
+  virtual std::optional<RealForm> real_form(uint64_t most_bytes) const;
 
   /// Allocates nothing.
   virtual void run(const Frame&) const noexcept = 0;

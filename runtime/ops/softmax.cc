@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/ops/real_form.h"
 #include "runtime/ops/table.h"
 
 namespace tidbit::internal {
@@ -16,6 +17,11 @@ class Softmax final : public Op {
     extent_ = static_cast<size_t>(in.shape[axis]);
     for (size_t i = axis + 1; i < in.shape.size(); ++i) inner_ *= static_cast<size_t>(in.shape[i]);
     lines_ = in.elements() / extent_;
+  }
+
+  std::optional<RealForm> real_form(uint64_t /*most_bytes*/) const override {
+    if (inner_ != 1) return std::nullopt;
+    return RealForm{SoftmaxForm{lines_, extent_}};
   }
 
   void run(const Frame& frame) const noexcept override {

@@ -10,36 +10,61 @@ namespace tidbit::internal {
 namespace {
 
 constexpr size_t kGrain = 65536;  // elements worth another thread
+constexpr size_t kTile = 64;      // rows and columns that are turned at a time, in L1
+
+/// A tile of `columns` columns, `column_step` apart, to rows that are `row_step` apart. kColumns is 0, or what
+/// `columns` is: a constant for the channels of images.
+template <size_t kColumns, class T>
+void turn(const T* in, size_t column_step, size_t rows, size_t columns, T* out, size_t row_step) {
+  const size_t count = kColumns != 0 ? kColumns : columns;
+  for (size_t row = 0; row < rows; ++row, ++in, out += row_step) {
+    for (size_t column = 0; column < count; ++column) out[column] = in[column * column_step];
+  }
+}
 
 template <class T>
 class Transpose final : public Op {
  public:
   Transpose(const NodeReader& node, const Strides& in_strides)
       : walk_(node.output(0).shape, {in_strides}),
+        rows_(walk_.next_stride(0) == 1 ? walk_.next() : 1),
         elements_(node.input(0).elements()),
         input_(node.input_index(0)),
         output_(node.output_index(0)) {}
 
+  /// Rows of the output are its inner axis. Where neighbouring rows begin at neighbours, they are a matrix to turn.
   void run(const Frame& frame) const noexcept override {
     const auto* const in = frame.tensor<const T>(input_);
     auto* const out = frame.tensor<T>(output_);
-    const size_t inner = walk_.inner(), outer = walk_.outer(), step = walk_.inner_stride(0);
+    const size_t inner = walk_.inner(), outer = walk_.outer();
     const size_t grain = std::max<size_t>(1, kGrain / inner);
     frame.threads.parallel_ranges(frame.batch * outer, grain, [&](size_t begin, size_t end, size_t) {
-      for (size_t i = begin; i < end; ++i) {
-        const T* const from = in + i / outer * elements_ + walk_.offsets(i % outer)[0];
-        T* const to = out + i * inner;
-        if (step == 1) {
-          std::memcpy(to, from, inner * sizeof(T));
-        } else {
-          for (size_t k = 0; k < inner; ++k) to[k] = from[k * step];
-        }
+      for (size_t row = begin; row < end;) {
+        const size_t count = std::min(end - row, rows_ - row % rows_);
+        copy_rows(in + row / outer * elements_ + walk_.offsets(row % outer)[0], count, out + row * inner);
+        row += count;
       }
     });
   }
 
  private:
+  void copy_rows(const T* in, size_t rows, T* out) const noexcept {
+    const size_t inner = walk_.inner(), step = walk_.inner_stride(0);
+    if (step == 1) {
+      std::memcpy(out, in, inner * sizeof(T));  // rows_ is 1
+      return;
+    }
+    if (inner == 3) return turn<3>(in, step, rows, inner, out, inner);
+    for (size_t row = 0; row < rows; row += kTile) {
+      for (size_t column = 0; column < inner; column += kTile) {
+        turn<0>(in + column * step + row, step, std::min(kTile, rows - row), std::min(kTile, inner - column),
+                out + row * inner + column, inner);
+      }
+    }
+  }
+
   Walk<1> walk_;  // over the output
+  size_t rows_;   // of a matrix
   size_t elements_;
   size_t input_, output_;
 };

@@ -48,6 +48,9 @@ class Walk {
   /// The innermost axis, which callers loop over, and the number of times they do.
   size_t inner() const { return extents_[rank_ - 1]; }
   size_t inner_stride(size_t operand) const { return strides_[operand][rank_ - 1]; }
+  /// The axis around it; of extent 1 and stride 0 where there is none.
+  size_t next() const { return rank_ > 1 ? extents_[rank_ - 2] : 1; }
+  size_t next_stride(size_t operand) const { return rank_ > 1 ? strides_[operand][rank_ - 2] : 0; }
   size_t outer() const {
     size_t count = 1;
     for (size_t axis = 0; axis + 1 < rank_; ++axis) count *= extents_[axis];

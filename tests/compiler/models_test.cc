@@ -64,7 +64,8 @@ INSTANTIATE_TEST_SUITE_P(Compiler, RealModels,
                                          RealModel{"unsw_mlp_w2a2", 64}, RealModel{"kws_mlp_w3a3", 200},
                                          RealModel{"cifar10_resnet8_w4a4", 100}, RealModel{"cifar10_resnet20_w8a8", 50},
                                          RealModel{"espcn_nnresize_w4a4", 2}, RealModel{"espcn_subpixel_w4a4", 2},
-                                         RealModel{"vww_mobilenet_w8a8", 8}),
+                                         RealModel{"vww_mobilenet_w8a8", 8}, RealModel{"vww_mobilenet_w8a8_qcdq", 4},
+                                         RealModel{"imagenet_mobilenetv2_w4a8_qcdq", 1}),
                          [](const auto& model) { return std::string(model.param.name); });
 
 TEST(QKerasModels, AllImportAndEvaluate) {
@@ -116,17 +117,19 @@ TEST_P(OnnxNodeTests, AgreeWithTheirOutput) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Compiler, OnnxNodeTests,
-                         testing::Values("test_averagepool_2d_default", "test_averagepool_2d_pads_count_include_pad",
-                                         "test_averagepool_2d_same_upper", "test_averagepool_2d_strides",
-                                         "test_basic_conv_with_padding", "test_batchnorm_example",
-                                         "test_clip_default_max", "test_clip_example", "test_conv_with_autopad_same",
-                                         "test_conv_with_strides_and_asymmetric_padding",
-                                         "test_depthtospace_crd_mode_example", "test_gemm_default_vector_bias",
-                                         "test_gemm_transposeB", "test_globalaveragepool", "test_leakyrelu",
-                                         "test_maxpool_2d_ceil", "test_maxpool_2d_default", "test_maxpool_2d_pads",
-                                         "test_resize_upsample_scales_nearest", "test_softmax_axis_1"),
-                         [](const auto& name) { return std::string(name.param); });
+INSTANTIATE_TEST_SUITE_P(
+    Compiler, OnnxNodeTests,
+    testing::Values("test_averagepool_2d_default", "test_averagepool_2d_pads_count_include_pad",
+                    "test_averagepool_2d_same_upper", "test_averagepool_2d_strides", "test_basic_conv_with_padding",
+                    "test_batchnorm_example", "test_clip_default_max", "test_clip_example",
+                    "test_conv_with_autopad_same", "test_conv_with_strides_and_asymmetric_padding",
+                    "test_convinteger_with_padding", "test_depthtospace_crd_mode_example", "test_dequantizelinear",
+                    "test_dequantizelinear_axis", "test_dequantizelinear_int4", "test_gemm_default_vector_bias",
+                    "test_gemm_transposeB", "test_globalaveragepool", "test_leakyrelu", "test_matmulinteger",
+                    "test_maxpool_2d_ceil", "test_maxpool_2d_default", "test_maxpool_2d_pads", "test_qlinearconv",
+                    "test_qlinearmatmul_2D_uint8_float32", "test_quantizelinear", "test_quantizelinear_axis",
+                    "test_quantizelinear_uint4", "test_resize_upsample_scales_nearest", "test_softmax_axis_1"),
+    [](const auto& name) { return std::string(name.param); });
 
 }  // namespace
 }  // namespace tidbit::compiler

@@ -32,8 +32,8 @@ struct Network {
   explicit Network(const std::string& onnx)
       : graph(compiler::import_onnx(onnx)), compiled(compiler::compile(onnx)), file(compiled.file) {}
 
-  Model load(const std::string& family = {}) {
-    return tools::require(Model::load(file.span(), {.kernel_family = family}));
+  Model load(const std::string& family = {}, bool xnnpack = true) {
+    return tools::require(Model::load(file.span(), {.kernel_family = family, .xnnpack = xnnpack}));
   }
 };
 

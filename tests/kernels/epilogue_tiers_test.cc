@@ -173,6 +173,45 @@ TEST_P(EpilogueTiers, ThresholdsEqualScalar) {
   expect_equal_thresholds<float>(isa());
 }
 
+/// Steps and sums around the ends of int16, where a tier may cut the sums to it: those within, and any.
+TEST_P(EpilogueTiers, ThresholdsAroundTheEndsOfInt16) {
+  const int32_t numbers[] = {-32768, -32769, -40000, -32767, -32766, -1,    0,     1,
+                             32765,  32766,  32767,  32768,  32769,  70000, 65536, -65536};
+  constexpr int32_t kChannels = 133, kPixels = 40;
+  Numbers random(17);
+  for (const int32_t steps : {1, 2, 3}) {
+    for (const bool within : {true, false}) {
+      std::vector<int32_t> values;
+      for (int32_t c = 0; c < kChannels; ++c) {
+        std::vector<int32_t> row(static_cast<size_t>(steps));
+        for (int32_t& value : row) {
+          do value = numbers[random.below(std::size(numbers))];
+          while (within && (value <= INT16_MIN || value > INT16_MAX));
+        }
+        std::ranges::sort(row);
+        values.insert(values.end(), row.begin(), row.end());
+      }
+      std::vector<int32_t> sums(size_t{kChannels} * kPixels);
+      for (int32_t& sum : sums) sum = numbers[random.below(std::size(numbers))];
+      const auto codes = [&](Isa isa) {
+        std::vector<uint8_t> out(sums.size());
+        apply({.form = EpilogueForm::Thresholds, .per_channel = true, .values = values.data(), .steps = steps},
+              EpilogueBlock<int32_t>{.sums = sums.data(),
+                                     .sums_stride = kChannels,
+                                     .residual = {},
+                                     .out = out.data(),
+                                     .out_stride = kChannels,
+                                     .pixels = kPixels,
+                                     .channel_begin = 0,
+                                     .channels = kChannels},
+              isa);
+        return out;
+      };
+      EXPECT_EQ(codes(isa()), codes(Isa::Scalar)) << steps << " steps" << (within ? " within int16" : "");
+    }
+  }
+}
+
 /// Sums next to a step, above and below it.
 TEST_P(EpilogueTiers, ThresholdsOfFloatsCompareAsDoubles) {
   const double steps[] = {-1e300, -3.5e38, -1 - 1e-9, -1e-50, 0, 1e-50, 1e-45, 0.1, 1 + 1e-9, 16777217, 3.5e38, 1e300};

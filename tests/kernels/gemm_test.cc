@@ -121,6 +121,10 @@ TEST_P(GemmTest, Pixels) {
     expect_exact(convolution_shape(1, pixels, 70, 6));
     expect_exact(convolution_shape(2, pixels, 12, 6, kWindow3x3));
   }
+  // Rows of several blocks whose edges are padding, of all vectors of a panel, and runs longer than what is unpacked at
+  // a time.
+  expect_exact(convolution_shape(2, 37, 8, kernel().tile_channels, kWindow3x3));
+  expect_exact(convolution_shape(2, 5, 772, 3, kWindow3x3));
 }
 
 TEST_P(GemmTest, Windows) {

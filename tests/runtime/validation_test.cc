@@ -247,6 +247,12 @@ const Bent kLinear[] = {
     {"weights_misaligned", [](TbitBuilder& b) { weights(b).data->mutate_offset(weights(b).data->offset() + 4); }, kConv,
      "weights.data"},
     {"weights_beyond", [](TbitBuilder& b) { weights(b).data->mutate_offset(1 << 20); }, kConv, "weights.data"},
+    {"small_blob_misaligned",
+     [](TbitBuilder& b) {
+       plain::Blob& values = *node(b, kDequantizeNode).op.AsDequantize()->values;
+       values.mutate_offset(values.offset() + 4);
+     },
+     "node 'dequantize'", "values"},
     {"blob_overflow",
      [](TbitBuilder& b) { node(b, kDequantizeNode).op.AsDequantize()->values->mutate_offset(UINT64_MAX - 63); },
      "node 'dequantize'", "values"},

@@ -12,7 +12,7 @@ namespace tidbit::test {
 
 inline std::filesystem::path models_directory() {
   if (const char* directory = std::getenv("TIDBIT_MODELS")) return directory;
-  return std::filesystem::path(TIDBIT_SOURCE_DIR) / "../shared/models";  // not __FILE__: ccache makes it relative
+  return TIDBIT_SOURCE_DIR "/../shared/models";
 }
 
 /// Leaves the test as skipped where the model (a file or a folder) is absent.

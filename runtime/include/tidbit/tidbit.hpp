@@ -96,8 +96,8 @@ struct NodeInfo {
   int activation_bits = 0;              // 0: real activations
   int64_t macs = 0;                     // a sample
   size_t weight_bytes = 0;              // in the file
-  size_t packed_bytes = 0;              // as packed for the kernel
-  std::string kernel;                   // a GEMM layer's kernel; empty elsewhere
+  size_t packed_bytes = 0;              // as packed for the kernel; XNNPACK packs for each session anew
+  std::string kernel;                   // a GEMM layer's, or "xnnpack"; empty where there is no choice
   std::vector<std::pair<std::string, double>>
       candidates;  // a GEMM layer's usable kernels and their cost, cheapest first
 };
@@ -114,6 +114,9 @@ struct LoadOptions {
   std::string kernel_family = {};
   /// A file that wants more than this for its activations, or for its packed weights, is refused.
   size_t max_arena_bytes = size_t{4} << 30;
+  /// Real layers whose results reach no quantizer run through XNNPACK, in float32 and within 1e-5 of the tensor's range,
+  /// if the library was built with it. All others, and all without it, run on Tidbit's own kernels, in float64.
+  bool xnnpack = true;
 };
 
 namespace internal {

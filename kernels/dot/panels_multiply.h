@@ -1,0 +1,194 @@
+// Blocks of pixels x vectors of channels, for the loops over panels: all of it in an anonymous namespace, so that no
+// tier shares code with another. A Mode is what a tier multiplies with:
+//   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
+//   kValueBytes, Value               of a and b (dot/panels.h); a's type
+//   kImageBits                       of codes that are packed as they are for images (dot/panels.h)
+//   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
+//   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
+//   multiply<P, V>                   what a block does, where multiply() below is not it, up to `limit(problem)` sums
+//   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/dot/panels.h"
+
+namespace tidbit::kernels::dot {
+namespace {
+
+template <class Mode>
+constexpr PanelForm kForm = {.lanes = Mode::kLanes,
+                             .vectors = Mode::kVectors,
+                             .value_bytes = Mode::kValueBytes,
+                             .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
+                             .image_bits = Mode::kImageBits};
+
+constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+constexpr int32_t larger(int32_t a, int32_t b) { return a < b ? b : a; }
+
+/// Neighbouring groups of a run: where they are in the window and among the weights of the chunk.
+struct Segment {
+  ptrdiff_t x;
+  size_t weights;
+  int32_t row;    // of the kernel
+  int32_t begin;  // the first group's number in the run
+  int32_t groups;
+};
+
+/// A run's groups that the first pixel, and that the last pixel of the block does without.
+struct Block : PixelBlock {
+  int32_t left_end;
+  int32_t right_begin;
+};
+
+/// Sums of a block: where they start from and where they go.
+struct Sums {
+  const int32_t* from;
+  ptrdiff_t from_stride;
+  int32_t* to;
+  ptrdiff_t stride;
+};
+
+/// body(constant) for all of [kBegin, kEnd): g++ keeps an array in registers where its indices are constants.
+template <int32_t kBegin, int32_t kEnd, class Body>
+[[gnu::always_inline]] inline void unroll(const Body& body) {
+  if constexpr (kBegin < kEnd) {
+    body(std::integral_constant<int32_t, kBegin>{});
+    unroll<kBegin + 1, kEnd>(body);
+  }
+}
+
+/// Adds the products of a chunk's segments for P pixels and V vectors of channels. `limit`: how many narrow sums fit.
+/// kEdge: the first pixel or the last one does without some groups.
+template <class Mode, bool kEdge, int32_t P, int32_t V>
+void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
+              const Block& block, Sums sums, [[maybe_unused]] int32_t limit) {
+  using Vec = typename Mode::Vec;
+  Vec acc[P][V];
+  const uint8_t* x[P];
+#pragma GCC unroll 16
+  for (int32_t p = 0; p < P; ++p) {
+    x[p] = windows[p];
+#pragma GCC unroll 4
+    for (int32_t v = 0; v < V; ++v) {
+      acc[p][v] = Mode::kNarrow ? Mode::zero() : Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
+    }
+  }
+  const auto flush = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int32_t p = 0; p < P; ++p) {
+#pragma GCC unroll 4
+      for (int32_t v = 0; v < V; ++v) {
+        const Vec from = Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
+        Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, Mode::add(from, Mode::widen(acc[p][v])));
+        acc[p][v] = Mode::zero();
+      }
+    }
+    sums.from = sums.to;
+    sums.from_stride = sums.stride;
+  };
+  [[maybe_unused]] int32_t left = limit;
+  // `groups` groups for the pixels [first, end).
+  const auto add = [&](auto first, auto end, ptrdiff_t& at, const uint8_t*& w, int32_t groups)
+      __attribute__((always_inline)) {
+    for (const ptrdiff_t stop = at + 4 * ptrdiff_t{groups}; at < stop; at += 4, w += V * sizeof(Vec)) {
+      Vec b[V];
+#pragma GCC unroll 4
+      for (int32_t v = 0; v < V; ++v) b[v] = Mode::load(w + v * sizeof(Vec));
+      unroll<decltype(first)::value, decltype(end)::value>([&](auto p) __attribute__((always_inline)) {
+        const Vec a = Mode::broadcast(x[p] + at);
+#pragma GCC unroll 4
+        for (int32_t v = 0; v < V; ++v) acc[p][v] = Mode::mac(acc[p][v], a, b[v]);
+      });
+    }
+  };
+  const auto add_flushing = [&](auto first, auto end, ptrdiff_t& at, const uint8_t*& w, int32_t groups)
+      __attribute__((always_inline)) {
+    if constexpr (!Mode::kNarrow) {
+      add(first, end, at, w, groups);
+    } else {
+      while (groups > 0) {
+        const int32_t now = smaller(groups, left);
+        add(first, end, at, w, now);
+        groups -= now;
+        left -= now;
+        if (left > 0) continue;
+        flush();
+        left = limit;
+      }
+    }
+  };
+  constexpr std::integral_constant<int32_t, 0> kFirst;
+  constexpr std::integral_constant<int32_t, P> kEnd;
+  for (const Segment* segment = segments; segment < segments + count; ++segment) {
+    if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
+    const uint8_t* w = weights + segment->weights;
+    ptrdiff_t at = segment->x;
+    if constexpr (!kEdge) {
+      add_flushing(kFirst, kEnd, at, w, segment->groups);
+      continue;
+    }
+    const int32_t before = smaller(larger(block.left_end - segment->begin, 0), segment->groups);
+    const int32_t inside = smaller(larger(block.right_begin - segment->begin, before), segment->groups);
+    if constexpr (P == 1) {
+      at += 4 * ptrdiff_t{before};
+      w += before * V * sizeof(Vec);
+      add_flushing(kFirst, kEnd, at, w, inside - before);
+    } else {
+      if (before > 0) add_flushing(std::integral_constant<int32_t, 1>{}, kEnd, at, w, before);
+      add_flushing(kFirst, kEnd, at, w, inside - before);
+      const int32_t after = segment->groups - inside;
+      if (after > 0) add_flushing(kFirst, std::integral_constant<int32_t, P - 1>{}, at, w, after);
+    }
+  }
+  if constexpr (Mode::kNarrow) {
+    flush();
+  } else {
+#pragma GCC unroll 16
+    for (int32_t p = 0; p < P; ++p) {
+#pragma GCC unroll 4
+      for (int32_t v = 0; v < V; ++v) Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, acc[p][v]);
+    }
+  }
+}
+
+using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, const Block&, Sums, int32_t);
+
+template <class Mode>
+concept OwnLoop = requires {
+  Mode::template multiply<1, 1>;
+};
+
+/// A mode's own loop multiplies the padding too, which is stored as 0.
+template <class Mode, bool kEdge, int32_t P, int32_t V>
+constexpr Multiply multiply_block() {
+  if constexpr (OwnLoop<Mode>) {
+    return Mode::template multiply<P, V>;
+  } else {
+    return multiply<Mode, kEdge, P, V>;
+  }
+}
+
+/// [pixels - 1]
+template <class Mode, bool kEdge, int32_t V, class Pixels = std::make_integer_sequence<int32_t, Mode::kPixels>>
+struct MultiplyTable;
+template <class Mode, bool kEdge, int32_t V, int32_t... P>
+struct MultiplyTable<Mode, kEdge, V, std::integer_sequence<int32_t, P...>> {
+  static constexpr Multiply kEntries[] = {multiply_block<Mode, kEdge, P + 1, V>()...};
+};
+
+template <class Mode, bool kEdge>
+const Multiply* multiply_table(int32_t vectors) {
+  if constexpr (Mode::kVectors >= 4) {
+    if (vectors == 4) return MultiplyTable<Mode, kEdge, 4>::kEntries;
+    if (vectors == 3) return MultiplyTable<Mode, kEdge, 3>::kEntries;
+  }
+  return vectors == 2 ? MultiplyTable<Mode, kEdge, 2>::kEntries : MultiplyTable<Mode, kEdge, 1>::kEntries;
+}
+
+}  // namespace
+}  // namespace tidbit::kernels::dot
