@@ -152,17 +152,12 @@ struct Tiles {
 
   template <int32_t V>
   static void run_block(const Block& block, int32_t pixels) {
-    static_assert(Tier::kPixels == 4);
-    switch (pixels) {
-      case 1:
-        return Tier::template run<1, V>(block);
-      case 2:
-        return Tier::template run<2, V>(block);
-      case 3:
-        return Tier::template run<3, V>(block);
-      default:
-        return Tier::template run<4, V>(block);
+    static_assert(Tier::kPixels == 2 || Tier::kPixels == 4);
+    if constexpr (Tier::kPixels == 4) {
+      if (pixels == 4) return Tier::template run<4, V>(block);
+      if (pixels == 3) return Tier::template run<3, V>(block);
     }
+    pixels == 2 ? Tier::template run<2, V>(block) : Tier::template run<1, V>(block);
   }
 
   static void run_chunk(const Chunk& chunk) {
