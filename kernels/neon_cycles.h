@@ -6,7 +6,8 @@
 
 namespace tidbit::kernels {
 
-/// Cycles from one to the next of independent 128-bit instructions.
+/// Cycles from one to the next of independent 128-bit instructions, in loops like the kernels'. Cores that run in order
+/// also wait there for loads and results.
 struct NeonCycles {
   double simple;     // AND, CNT, ADD, UADALP
   double lookup;     // TBL of 16 entries
@@ -15,7 +16,7 @@ struct NeonCycles {
   double broadcast;  // of a word from memory to all lanes
 };
 
-/// By the scheduling models of LLVM 19: cortex-a53, cortex-a72, neoverse-n1.
+/// By LLVM 19's models of the Cortex-A53, A72 and Neoverse N1 (bench/arm_model).
 NeonCycles neon_cycles(Core core);
 
 }  // namespace tidbit::kernels

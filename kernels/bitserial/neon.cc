@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "kernels/bitserial/tiles.h"
-#include "kernels/inner_loop.h"
 #include "kernels/neon_cycles.h"
 #include "kernels/neon_vectors.h"
 
@@ -34,7 +33,6 @@ struct Tier {
   template <int32_t P, int32_t V>
   [[gnu::always_inline]] static void count(uint8x16_t (&bytes)[P][V], const std::byte* weights,
                                            const std::byte* const (&windows)[P], size_t at) {
-    TIDBIT_INNER_LOOP("bitserial", P, V, 128);
     uint8x16_t panel[V];
     unroll<V>([&](auto v) { panel[v] = load_bytes(weights + v * 16); });
     constexpr int32_t kTogether = P % 2 == 0 ? 2 : 1;
@@ -186,10 +184,9 @@ struct Tier {
 
 double cost(const GemmProblem& problem) noexcept {
   const NeonCycles cycles = neon_cycles(host_core());
-  const double word = 3 * cycles.simple + cycles.broadcast / Tier::kVectors;
   return bitserial::cost(problem, Tier::kForm,
-                         {.word = word,
-                          .lone_word = 3 * cycles.simple + 2,
+                         {.word = 3 * cycles.simple + cycles.broadcast / Tier::kVectors,
+                          .lone_word = 3 * cycles.simple + 2 * cycles.broadcast,
                           .pair = 4,
                           .vector = 8,
                           .window = 4,

@@ -8,7 +8,6 @@
 
 #include "kernels/dot/modes.h"
 #include "kernels/dot/panels_run.h"
-#include "kernels/inner_loop.h"
 #include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::dot {
@@ -80,11 +79,6 @@ struct SignedBytes : Bytes<NeonRegister> {
       sums.from = sums.to;
       sums.from_stride = sums.stride;
     };
-    const auto step = [&](auto groups, ptrdiff_t at, const uint8_t* w) __attribute__((always_inline)) {
-      constexpr int32_t kGroups = groups;
-      TIDBIT_INNER_LOOP("dot", kP, kV, kGroups * 16);
-      Products::template add<kGroups>(acc, x, at, w);
-    };
     int32_t left = limit;
     for (const Segment* segment = segments; segment < segments + count; ++segment) {
       if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
@@ -95,12 +89,12 @@ struct SignedBytes : Bytes<NeonRegister> {
         groups -= now;
         left -= now;
         for (; now >= Products::kStep; now -= Products::kStep) {
-          step(std::integral_constant<int32_t, Products::kStep>{}, at, w);
+          Products::template add<Products::kStep>(acc, x, at, w);
           at += 4 * Products::kStep;
           w += Products::kStep * kV * sizeof(Vec);
         }
         if constexpr (Products::kStep > 1) {
-          for (; now > 0; --now, at += 4, w += kV * sizeof(Vec)) step(std::integral_constant<int32_t, 1>{}, at, w);
+          for (; now > 0; --now, at += 4, w += kV * sizeof(Vec)) Products::template add<1>(acc, x, at, w);
         }
         if (left > 0) continue;
         flush();

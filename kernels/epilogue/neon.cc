@@ -90,6 +90,7 @@ struct Neon {
   }
 
   // Thresholds: counts are int32.
+  static constexpr int32_t kManyLanes = 0;  // channels are counted sixteen at a time
   static int32_t flip_of(int32_t, bool falls) { return falls ? -1 : 0; }
   static Ints flipped(const Ints& sum, const Ints& flip) {
     return each<Ints>([](int32x4_t x, int32x4_t y) { return veorq_s32(x, y); }, sum, flip);

@@ -115,7 +115,7 @@ double cost(const GemmProblem& problem) noexcept {
   const double index = cycles.lookup + cycles.simple;
   return lut::cost(
       problem, Tier::kForm,
-      {.index = index, .alone = index, .widen = 2 * cycles.simple + 2, .panel = 16, .pack = 12 * cycles.simple});
+      {.index = index, .alone = index, .widen = 2 * cycles.simple + 4, .panel = 24, .pack = 12 * cycles.simple});
 }
 
 constexpr GemmKernel kTable[] = {{

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/inner_loop.h"
 #include "kernels/lut/family.h"
 
 namespace tidbit::kernels::lut {
@@ -56,7 +55,6 @@ struct Tiles {
   [[gnu::always_inline]] static void look_up(Vector (&bytes)[P][V], const uint8_t* tables,
                                              const uint8_t* const (&windows)[P], size_t at, const std::byte* weights,
                                              size_t panel_bytes) {
-    TIDBIT_INNER_LOOP("lut", P, V, kSteps * kForm.tile);
     Vector indices[kSteps][V];
     for (int32_t k = 0; k < kSteps; ++k) {
       for (int32_t v = 0; v < V; ++v) {
@@ -199,7 +197,6 @@ struct Tiles {
         const ptrdiff_t count = byte_groups < left ? byte_groups : left;
         left -= count;
         for (const uint8_t* end = at + count; at != end; ++at, weights += kForm.tile) {
-          TIDBIT_INNER_LOOP("lut_neighbours", P, 1, kTaps * kForm.tile);
           Vector indices[kTaps];
           for (int32_t tap = 0; tap < kTaps; ++tap) {
             indices[tap] = Tier::load(weights + tap * tap_bytes);

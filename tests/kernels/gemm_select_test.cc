@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -140,6 +142,59 @@ TEST(GemmSelection, AFamilyThatCannotRunLeavesTheChoiceToTheOthers) {
   EXPECT_EQ(selected({kResNet, signed_grid(8), unsigned_grid(8)}, Family::Lut), "dot_scalar_8x4");
   EXPECT_EQ(selected({kResNet, signed_grid(2), bipolar_grid(2)}, Family::BitSerial), "dot_scalar_8x4");
 }
+
+#if defined(__aarch64__) || defined(__arm__)
+/// The kind of core is detected once, so each has a process of its own.
+class GemmSelectionDeathTest : public testing::Test {
+ protected:
+  void SetUp() override { testing::FLAGS_gtest_death_test_style = "fast"; }
+
+  struct Choice {
+    Grid weights, activations;
+    Family family;
+  };
+
+  static void exit_unless(const char* core, Isa isa, std::initializer_list<Choice> choices) {
+    setenv("TIDBIT_CORE", core, 1);
+    for (const auto& [weights, activations, family] : choices) {
+      const GemmKernel& kernel = *select_gemm_kernel({kResNet, weights, activations}, isa);
+      if (kernel.family != family || kernel.isa == Isa::Scalar) std::exit(1);
+    }
+    std::exit(0);
+  }
+};
+
+TEST_F(GemmSelectionDeathTest, OnCoresInOrder) {
+  EXPECT_EXIT(exit_unless("a53", Isa::Neon,
+                          {{bipolar_grid(1), unsigned_grid(1), Family::BitSerial},
+                           {bipolar_grid(1), unsigned_grid(2), Family::Lut},
+                           {signed_grid(2), unsigned_grid(2), Family::Lut},
+                           {signed_grid(3), unsigned_grid(3), Family::Dot},
+                           {signed_grid(8), unsigned_grid(8), Family::Dot}}),
+              testing::ExitedWithCode(0), "");
+}
+
+TEST_F(GemmSelectionDeathTest, OnCoresOutOfOrder) {
+  EXPECT_EXIT(exit_unless("a72", Isa::Neon,
+                          {{bipolar_grid(1), unsigned_grid(1), Family::BitSerial},
+                           {bipolar_grid(1), unsigned_grid(2), Family::BitSerial},
+                           {signed_grid(2), unsigned_grid(2), Family::BitSerial},
+                           {signed_grid(4), unsigned_grid(4), Family::Dot},
+                           {signed_grid(8), unsigned_grid(8), Family::Dot}}),
+              testing::ExitedWithCode(0), "");
+}
+
+#if defined(__aarch64__)
+TEST_F(GemmSelectionDeathTest, OnCoresWithDotProduct) {
+  EXPECT_EXIT(exit_unless("a76", Isa::NeonDot,
+                          {{bipolar_grid(1), unsigned_grid(1), Family::BitSerial},
+                           {bipolar_grid(1), unsigned_grid(2), Family::Lut},
+                           {signed_grid(2), unsigned_grid(2), Family::Dot},
+                           {signed_grid(8), unsigned_grid(8), Family::Dot}}),
+              testing::ExitedWithCode(0), "");
+}
+#endif
+#endif
 
 }  // namespace
 }  // namespace tidbit::kernels
