@@ -5,6 +5,10 @@
 set(tidbit_isa_flags_scalar -fno-exceptions)
 set(tidbit_isa_flags_avx2 -fno-exceptions -mavx2 -mfma)
 set(tidbit_isa_flags_avx512 ${tidbit_isa_flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 takes what its own AVX-512 intrinsics leave undefined for uninitialized variables.
+  list(APPEND tidbit_isa_flags_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 set(tidbit_isa_flags_avx512vnni ${tidbit_isa_flags_avx512} -mavx512vnni -mavx512vbmi -mavx512vpopcntdq -mavx512bitalg)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
   set(tidbit_isa_flags_neon -fno-exceptions)

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/bitserial/family.h"
 
@@ -152,17 +153,10 @@ struct Tiles {
 
   template <int32_t V>
   static void run_block(const Block& block, int32_t pixels) {
-    static_assert(Tier::kPixels == 4);
-    switch (pixels) {
-      case 1:
-        return Tier::template run<1, V>(block);
-      case 2:
-        return Tier::template run<2, V>(block);
-      case 3:
-        return Tier::template run<3, V>(block);
-      default:
-        return Tier::template run<4, V>(block);
-    }
+    const auto run = [&]<int32_t... P>(std::integer_sequence<int32_t, P...>) {
+      ((pixels == P + 1 ? Tier::template run<P + 1, V>(block) : void()), ...);
+    };
+    run(std::make_integer_sequence<int32_t, Tier::kPixels>{});
   }
 
   static void run_chunk(const Chunk& chunk) {
