@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs conv_bench and prints, as a table in Markdown, how many times faster than a baseline each layer and width is.
 
-    bench/ratios.py build/release/bench/conv_bench            the kernel the runtime chooses, over oneDNN's int8
-    bench/ratios.py .../conv_bench --kernel dot_avx2_6x16     one kernel, where it runs
-    TIDBIT_ISA=avx2 bench/ratios.py .../conv_bench            both sides capped
+    bench/ratios.py build/release/bench/conv_bench              the kernel the runtime chooses, over oneDNN's int8
+    bench/ratios.py .../conv_bench --tiers avx512vnni avx2      with both sides capped to each tier: README's tables
+    bench/ratios.py .../conv_bench --kernel dot_avx2_6x16       one kernel, where it runs
 
 All of a layer's benchmarks run interleaved, several times: a ratio is between medians of one process.
 """
@@ -23,6 +23,7 @@ def arguments():
     parser.add_argument("conv_bench")
     parser.add_argument("--baseline", default="u8s8/onednn", choices=["u8s8/onednn", "qc8/xnnpack", "f32/xnnpack"])
     parser.add_argument("--kernel", default="chosen", help="the last part of the benchmarks' names")
+    parser.add_argument("--tiers", nargs="+", default=[None], metavar="TIER", help="as in TIDBIT_ISA; a table each")
     parser.add_argument("--layers", default="", help="a regular expression of layers")
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--min-time", type=float, default=0.05, help="seconds of each repetition")
@@ -30,19 +31,23 @@ def arguments():
     return parser.parse_args()
 
 
+def capped(tier):
+    return os.environ if tier is None else os.environ | {"TIDBIT_ISA": tier}
+
+
 def layers_of(args):
-    listing = subprocess.run([args.conv_bench, "--benchmark_list_tests", f"--benchmark_filter=conv/.*{args.layers}"],
+    listing = subprocess.run([args.conv_bench, "--benchmark_list_tests", f"--benchmark_filter=conv/.*({args.layers})"],
                              check=True, capture_output=True, text=True).stdout.split()
     return list(dict.fromkeys(name.split("/")[1] for name in listing))
 
 
-def measured(args, layer):
+def measured(args, layer, tier):
     """The context, {"width/kernel": [seconds]} and the baseline's best GOPS."""
     pattern = f"^conv/{layer}/({args.baseline}|w[0-9]a[0-9]/{args.kernel})$"
     run = subprocess.run([args.conv_bench, f"--benchmark_filter={pattern}", "--benchmark_format=json",
                           f"--benchmark_repetitions={args.repetitions}", f"--benchmark_min_time={args.min_time}",
                           "--benchmark_enable_random_interleaving=true"],
-                         check=True, capture_output=True, text=True)
+                         check=True, capture_output=True, text=True, env=capped(tier))
     report = json.loads(run.stdout)
     times, gops = {}, 0
     for entry in report["benchmarks"]:
@@ -72,19 +77,28 @@ def print_heading(args, context):
     print("|---|---|" + "---|" * len(WIDTHS))
 
 
-def main():
-    args = arguments()
+def print_table(args, tier):
     summary = min if args.fastest else statistics.median
     for index, layer in enumerate(layers_of(args)):
-        context, times, gops = measured(args, layer)
+        context, times, gops = measured(args, layer, tier)
         if args.baseline not in times:
             sys.exit(f"ratios.py: {args.conv_bench} was built without {args.baseline.split('/')[1]}")
+        if tier is not None and context.get("isa") != tier:
+            sys.exit(f"ratios.py: this machine has no {tier}")
         if index == 0:
             print_heading(args, context)
         base = summary(times[args.baseline])
         cells = [f"{base / summary(times[f'{width}/{args.kernel}']):.2f}" if f"{width}/{args.kernel}" in times else ""
                  for width in WIDTHS]
         print(f"| {layer} | {gops:.0f} | " + " | ".join(cells) + " |", flush=True)
+
+
+def main():
+    args = arguments()
+    for index, tier in enumerate(args.tiers):
+        if index > 0:
+            print()
+        print_table(args, tier)
 
 
 if __name__ == "__main__":

@@ -63,10 +63,10 @@ struct Tier {
 
   template <int32_t P, int32_t V>
   __attribute__((noinline)) static void run(const Block& block) {
-    constexpr std::integral_constant<int32_t, 0> kFirst;
-    constexpr std::integral_constant<int32_t, 1> kSecond;
-    constexpr std::integral_constant<int32_t, P - 1> kLast;
-    constexpr std::integral_constant<int32_t, P> kPast;
+    constexpr std::integral_constant<int32_t, 0> kFirst{};
+    constexpr std::integral_constant<int32_t, 1> kSecond{};
+    constexpr std::integral_constant<int32_t, P - 1> kLast{};
+    constexpr std::integral_constant<int32_t, P> kPast{};
     const size_t word_step = block.word_step;
     const std::byte* windows[P];
     unroll<P>([&](auto p) { windows[p] = block.windows[p]; });

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/bitserial/family.h"
 
@@ -152,12 +153,10 @@ struct Tiles {
 
   template <int32_t V>
   static void run_block(const Block& block, int32_t pixels) {
-    static_assert(Tier::kPixels == 2 || Tier::kPixels == 4);
-    if constexpr (Tier::kPixels == 4) {
-      if (pixels == 4) return Tier::template run<4, V>(block);
-      if (pixels == 3) return Tier::template run<3, V>(block);
-    }
-    return pixels == 2 ? Tier::template run<2, V>(block) : Tier::template run<1, V>(block);
+    const auto run = [&]<int32_t... P>(std::integer_sequence<int32_t, P...>) {
+      ((pixels == P + 1 ? Tier::template run<P + 1, V>(block) : void()), ...);
+    };
+    run(std::make_integer_sequence<int32_t, Tier::kPixels>{});
   }
 
   static void run_chunk(const Chunk& chunk) {

@@ -122,8 +122,8 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
       }
     }
   };
-  constexpr std::integral_constant<int32_t, 0> kFirst;
-  constexpr std::integral_constant<int32_t, P> kEnd;
+  constexpr std::integral_constant<int32_t, 0> kFirst{};
+  constexpr std::integral_constant<int32_t, P> kEnd{};
   for (const Segment* segment = segments; segment < segments + count; ++segment) {
     if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
     const uint8_t* w = weights + segment->weights;

@@ -1,9 +1,4 @@
 // Epilogues in AVX-512: sixteen lanes are one vector, or two of doubles.
-// g++ 12 takes what its own intrinsics leave undefined for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include <immintrin.h>
 
 #include "kernels/epilogue/lanes.h"

@@ -1,7 +1,4 @@
 // Lookups with VPERMB: 64 channels in tables of up to 64 entries.
-#if defined(__GNUC__) && !defined(__clang__)  // g++ 12 takes what its own intrinsics leave undefined for a mistake
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include <immintrin.h>
 
 #include <cstdint>

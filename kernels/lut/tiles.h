@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
+#include <utility>
 
 #include "kernels/lut/family.h"
 
@@ -330,35 +330,12 @@ struct Tiles {
       for (int32_t first = 0; first < tile.channel_count; first += kForm.tile) {
         Corrections corrections;
         for (const PixelBlock* pixels = blocks; pixels < blocks + number; ++pixels) {
-          const auto run = [&]<int32_t P>(std::integral_constant<int32_t, P>) {
-            run_row<kEntries, P>(tile, layout, first, begin, *pixels, corrections);
+          const auto run = [&]<int32_t... P>(std::integer_sequence<int32_t, P...>) {
+            ((pixels->pixels == P + 1 ? run_row<kEntries, P + 1>(tile, layout, first, begin, *pixels, corrections)
+                                      : void()),
+             ...);
           };
-          switch (pixels->pixels) {
-            case 1:
-              run(std::integral_constant<int32_t, 1>{});
-              break;
-            case 2:
-              run(std::integral_constant<int32_t, 2>{});
-              break;
-            case 3:
-              run(std::integral_constant<int32_t, 3>{});
-              break;
-            case 4:
-              run(std::integral_constant<int32_t, 4>{});
-              break;
-            case 5:
-              run(std::integral_constant<int32_t, 5>{});
-              break;
-            case 6:
-              run(std::integral_constant<int32_t, 6>{});
-              break;
-            case 7:
-              run(std::integral_constant<int32_t, 7>{});
-              break;
-            default:
-              run(std::integral_constant<int32_t, 8>{});
-              break;
-          }
+          run(std::make_integer_sequence<int32_t, Tier::kVectors>{});
         }
       }
     }
