@@ -63,7 +63,9 @@ INSTANTIATE_TEST_SUITE_P(All, MadeNetworks,
                                          Made{"resnet18", {8, 8}, Format::Qdq}, Made{"resnet50", {2, 2}},
                                          Made{"vgg16", {1, 2}}, Made{"vgg16", {2, 2}}, Made{"mobilenetv1", {4, 4}},
                                          Made{"mobilenetv1", {8, 8}}, Made{"mobilenetv1", {8, 8}, Format::Qdq},
-                                         Made{"cnv", {1, 1}}, Made{"cnv", {1, 2}}, Made{"cnv", {2, 2}}),
+                                         Made{"cnv", {1, 1}}, Made{"cnv", {1, 2}}, Made{"cnv", {2, 2}},
+                                         Made{"unet", {4, 6}}, Made{"unet", {8, 8}, Format::Qdq},
+                                         Made{"pfjet_ssd", {2, 8}}, Made{"pfjet_ssd", {8, 8}}, Made{"yolo", {2, 4}}),
                          [](const auto& instance) { return to_string(instance.param); });
 
 /// How many of a tensor's codes are used, of those it can hold.

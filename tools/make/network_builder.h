@@ -84,7 +84,6 @@ class NetworkBuilder {
   // Reals behind the last layer.
   Value constant(const std::string& name, const compiler::Shape& shape, std::span<const float> values);
   Value combine(const char* op, const Value& a, const Value& b);  // Add, Mul: b has a's rank, or is smaller
-  Value multiply_matrix(const Value& x, const Value& matrix);
   Value reshape(const Value& x, const compiler::Shape& shape);
   Value transpose(const Value& x, const std::vector<int64_t>& permutation);
   Value slice(const Value& x, size_t axis, int64_t begin, int64_t end);

@@ -134,12 +134,6 @@ Value NetworkBuilder::constant(const std::string& name, const compiler::Shape& s
 
 Value NetworkBuilder::combine(const char* op, const Value& a, const Value& b) { return node(op, {a, b}, a.shape); }
 
-Value NetworkBuilder::multiply_matrix(const Value& x, const Value& matrix) {
-  compiler::Shape shape = x.shape;
-  shape.back() = matrix.shape.back();
-  return node("MatMul", {x, matrix}, shape);
-}
-
 // --- What takes reals apart
 
 Value NetworkBuilder::reshape(const Value& x, const compiler::Shape& shape) {

@@ -37,14 +37,7 @@ Value by_location(NetworkBuilder& b, const std::string& name, const Value& featu
 /// Corners [N, boxes, 4]: the prior boxes, one a location and all of one size, moved by the location's prediction.
 Value corners(NetworkBuilder& b, const Value& moves, const compiler::Shape& image, const compiler::Shape& features) {
   const float height = kObjectSize / static_cast<float>(image[2]), width = kObjectSize / static_cast<float>(image[3]);
-  const float move[] = {kVariance * height,
-                        0,
-                        kVariance * height,
-                        0,  //
-                        0,
-                        kVariance * width,
-                        0,
-                        kVariance * width};
+  const float sides[] = {kVariance * height, kVariance * width, kVariance * height, kVariance * width};
   std::vector<float> priors;
   for (int64_t y = 0; y < features[2]; ++y) {
     for (int64_t x = 0; x < features[3]; ++x) {
@@ -54,7 +47,7 @@ Value corners(NetworkBuilder& b, const Value& moves, const compiler::Shape& imag
                                    center_y + height / 2, center_x + width / 2});
     }
   }
-  const Value moved = b.multiply_matrix(moves, b.constant("boxes.move", {2, 4}, move));
+  const Value moved = b.combine("Mul", b.concatenate({moves, moves}, 2), b.constant("boxes.sides", {4}, sides));
   return b.combine("Add", moved, b.constant("boxes.priors", {1, features[2] * features[3], 4}, priors));
 }
 
