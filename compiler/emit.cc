@@ -101,44 +101,10 @@ file::BinaryFunction binary_of(op::BinaryFunction function, const Node& node) {
   throw not_lowered(node);
 }
 
+/// Both list the same functions in the same order.
 file::MapFunction map_function_of(op::MapStep::Function function) {
-  switch (function) {
-    case op::MapStep::Function::Affine:
-      return file::MapFunction::Affine;
-    case op::MapStep::Function::Clamp:
-      return file::MapFunction::Clamp;
-    case op::MapStep::Function::LeakyRelu:
-      return file::MapFunction::LeakyRelu;
-    case op::MapStep::Function::Sigmoid:
-      return file::MapFunction::Sigmoid;
-    case op::MapStep::Function::Tanh:
-      return file::MapFunction::Tanh;
-    case op::MapStep::Function::FakeQuant:
-      return file::MapFunction::FakeQuant;
-    case op::MapStep::Function::Bipolar:
-      return file::MapFunction::Bipolar;
-    case op::MapStep::Function::Exp:
-      return file::MapFunction::Exp;
-    case op::MapStep::Function::Log:
-      return file::MapFunction::Log;
-    case op::MapStep::Function::Sqrt:
-      return file::MapFunction::Sqrt;
-    case op::MapStep::Function::Abs:
-      return file::MapFunction::Abs;
-    case op::MapStep::Function::Erf:
-      return file::MapFunction::Erf;
-    case op::MapStep::Function::HardSwish:
-      return file::MapFunction::HardSwish;
-    case op::MapStep::Function::Gelu:
-      return file::MapFunction::Gelu;
-    case op::MapStep::Function::GeluTanh:
-      return file::MapFunction::GeluTanh;
-    case op::MapStep::Function::Power:
-      return file::MapFunction::Power;
-    case op::MapStep::Function::Quotient:
-      return file::MapFunction::Quotient;
-  }
-  return file::MapFunction::Affine;
+  static_assert(static_cast<int>(op::MapStep::Function::Quotient) == static_cast<int>(file::MapFunction::MAX));
+  return static_cast<file::MapFunction>(function);
 }
 
 class Emitter {

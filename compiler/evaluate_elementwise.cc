@@ -70,6 +70,7 @@ double step_of_map(const op::MapStep& step, double x, size_t channel) {
 }  // namespace
 
 std::vector<size_t> broadcast_offsets(const Shape& to, const Shape& from, size_t size) {
+  if (elements(to) == 0) return {};
   std::vector<size_t> offsets = {0};
   // From the last axis to the first: what is known repeats along the next one.
   size_t stride = size;

@@ -169,6 +169,7 @@ ValueId conv_transpose(NodeImport& node) {
                           to_string(node.shape(0)), to_string(node.shape(1))));
   }
   Shape x_shape = node.shape(0), w_shape = node.shape(1);
+  if (elements(x_shape) == 0 || elements(w_shape) == 0) node.fail("an empty image or kernel");
   if (groups < 1 || x_shape[1] != w_shape[0] || w_shape[0] % groups != 0) {
     node.fail(fmt::format("weights {} do not fit {} channels in {} groups", to_string(w_shape), x_shape[1], groups));
   }

@@ -9,8 +9,16 @@
 namespace tidbit::compiler {
 namespace {
 
-ValueId picked(NodeImport& node, ValueId value, int64_t axis, std::vector<int64_t> indices) {
+/// Of an axis that elements are picked from, each by its index.
+int64_t extent_of(const NodeImport& node, ValueId value, int64_t axis) {
+  constexpr int64_t kMost = 1 << 24;
   const int64_t extent = node.shape_of(value)[static_cast<size_t>(axis)];
+  if (extent > kMost) node.fail(fmt::format("an extent of {} is too large", extent));
+  return extent;
+}
+
+ValueId picked(NodeImport& node, ValueId value, int64_t axis, std::vector<int64_t> indices) {
+  const int64_t extent = extent_of(node, value, axis);
   std::vector<int64_t> all(static_cast<size_t>(extent));
   std::iota(all.begin(), all.end(), 0);
   if (indices == all) return value;
@@ -73,7 +81,7 @@ std::vector<int64_t> indices_of(const Range& range, int64_t extent) {
 ValueId slice(NodeImport& node) {
   ValueId result = node.input(0);
   for (const Range& range : read_ranges(node)) {
-    const int64_t extent = node.shape_of(result)[static_cast<size_t>(range.axis)];
+    const int64_t extent = extent_of(node, result, range.axis);
     std::vector<int64_t> indices = indices_of(range, extent);
     if (indices.empty() && !node.is_constant(0)) node.fail(fmt::format("selects nothing of axis {}", range.axis));
     result = picked(node, result, range.axis, std::move(indices));
@@ -106,7 +114,7 @@ ValueId split(NodeImport& node) {
   const int64_t axis = node.axis_in(node.integer("axis", 0), node.rank(0));
   std::vector<ValueId> parts;
   int64_t begin = 0;
-  for (const int64_t size : read_sizes(node, node.shape(0)[static_cast<size_t>(axis)])) {
+  for (const int64_t size : read_sizes(node, extent_of(node, node.input(0), axis))) {
     std::vector<int64_t> indices(static_cast<size_t>(size));
     std::iota(indices.begin(), indices.end(), begin);
     parts.push_back(picked(node, node.input(0), axis, std::move(indices)));

@@ -86,6 +86,7 @@ ValueId dequantize_linear(NodeImport& node) {
 
 LinearScale read_linear_scale(const NodeImport& node, size_t first, const Shape& shape, int64_t axis) {
   LinearScale result = {node.constant(first, "the scale"), Tensor::scalar(0)};
+  if (result.scale.data.empty()) node.fail("the scale is empty");
   for (const double scale : result.scale.data) {
     if (!(scale > 0) || !std::isfinite(scale)) node.fail("the scale must be positive and finite");
   }

@@ -14,6 +14,10 @@
 namespace tidbit::compiler {
 
 ValueId ImportState::add_value(std::string name, Shape shape) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // also of tensors without elements
+  if (std::any_of(shape.begin(), shape.end(), [](int64_t extent) { return extent > kMost; })) {
+    throw CompileError(fmt::format("an extent of the shape {} is out of range", to_string(shape)));
+  }
   Value value;
   value.name = std::move(name);
   value.shape = std::move(shape);
@@ -134,6 +138,18 @@ void NodeImport::spend(int64_t count) {
   if (state_.constant_budget < 0) fail("the model's constants grow too large");
 }
 
+namespace {
+
+/// The depth of the sums that a layer's outputs are; 0 for other operators.
+int64_t products_of_output(const Graph& graph, const Node& node) {
+  if (std::holds_alternative<op::MatMul>(node.op)) return graph[node.inputs[0]].shape.back();
+  if (!std::holds_alternative<op::Convolution>(node.op)) return 0;
+  const Shape& weights = graph[node.inputs[1]].shape;
+  return elements({weights.begin() + 1, weights.end()});
+}
+
+}  // namespace
+
 ValueId NodeImport::add_node(Operator op, std::vector<ValueId> inputs, Shape reshaped) {
   Graph& graph = state_.graph;
   const bool quantizer = std::holds_alternative<op::FakeQuant>(op) || std::holds_alternative<op::Trunc>(op);
@@ -155,7 +171,8 @@ ValueId NodeImport::add_node(Operator op, std::vector<ValueId> inputs, Shape res
     graph.nodes.push_back(std::move(node));
     return output;
   }
-  spend(elements(graph[output].shape));
+  constexpr int64_t kProducts = 64;  // that take about as long as an element
+  spend(elements(graph[output].shape) * (1 + products_of_output(graph, node) / kProducts));
   std::vector<const Tensor*> arguments;
   for (const ValueId id : node.inputs) arguments.push_back(id == kNoValue ? nullptr : &*graph[id].constant);
   graph[output].constant = std::move(evaluate_node(graph, node, arguments)[0]);

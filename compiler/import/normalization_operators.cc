@@ -41,18 +41,19 @@ ValueId pooled(NodeImport& node, ValueId x, const std::vector<int64_t>& axes) {
   }
   op::Transpose order;
   Shape result = shape;
-  int64_t inner = 1, outer = 1;
+  Shape kept, reduced;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (std::count(axes.begin(), axes.end(), static_cast<int64_t>(i)) > 0) continue;
     order.permutation.push_back(static_cast<int>(i));
-    outer *= shape[i];
+    kept.push_back(shape[i]);
   }
   for (const int64_t axis : axes) {
     order.permutation.push_back(static_cast<int>(axis));
-    inner *= shape[static_cast<size_t>(axis)];
+    reduced.push_back(shape[static_cast<size_t>(axis)]);
     result[static_cast<size_t>(axis)] = 1;
   }
   if (!std::is_sorted(order.permutation.begin(), order.permutation.end())) x = node.emit(order, {x});
+  const int64_t outer = elements(kept), inner = elements(reduced);
   const ValueId columns = node.reshape(x, {outer, inner, 1, 1});
   return node.reshape(node.emit(pool_over<Pool>(inner, 1, Layout::ChannelsLast), {columns}), result);
 }

@@ -249,7 +249,8 @@ int32_t CodeFunction::code(double real) const {
     if (quant.quantizer.bipolar) return real >= 0;
     integer = quantized_integer(quant.quantizer, real, quant.scale[0], quant.zero_point[0]) - quant.zero_point[0];
   }
-  return static_cast<int32_t>(integer) - grid.base;
+  if (std::isnan(integer)) return 0;  // as the runtime does
+  return static_cast<int32_t>(std::clamp<double>(integer, grid.lowest(), grid.highest())) - grid.base;
 }
 
 op::Epilogue find_epilogue(const CodeFunction& function, const SumDomain& domain, int64_t channels) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "compiler/passes/passes.h"
 #include "tests/compiler/import_runner.h"
 
 namespace tidbit::compiler {
@@ -355,6 +356,21 @@ void import_damaged(const std::string& bytes) {
     test::import_bytes(bytes);
   } catch (const CompileError&) {
   }
+}
+
+/// What tests/fuzz/import_fuzz has found.
+TEST(ImportFuzz, WhatWasFoundIsHandled) {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(TIDBIT_SOURCE_DIR "/tests/compiler/found_by_fuzzing")) {
+    SCOPED_TRACE(entry.path().filename());
+    try {
+      Graph graph = import_onnx(entry.path());
+      run_passes(graph);
+    } catch (const CompileError&) {
+    }
+    ++files;
+  }
+  EXPECT_GE(files, 1U);
 }
 
 TEST(ImportFuzz, AnyTruncationIsHandled) {

@@ -1,191 +1,33 @@
 // Each operator alone and between quantizers, from ONNX to the runtime, against the evaluator.
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <ostream>
-
 #include "tests/e2e/network.h"
-#include "tests/support/onnx_builder.h"
+#include "tests/support/operator_models.h"
 
 namespace tidbit::test {
 namespace {
 
-using Ints = std::vector<int64_t>;
+class Operators : public testing::TestWithParam<OperatorModel> {};
 
-struct Case {
-  const char* name;
-  Ints shape;
-  std::function<void(OnnxBuilder&)> add;  // from 'a' to 'b'
-
-  friend void PrintTo(const Case& instance, std::ostream* out) { *out << instance.name; }
-};
-
-class Operators : public testing::TestWithParam<Case> {};
-
-void quantize(OnnxBuilder& model, const char* from, const char* to, float scale, float bits, int is_signed) {
-  const std::string name = to;
-  model.reals(name + "_scale", {}, {scale}).reals(name + "_zero", {}, {0}).reals(name + "_bits", {}, {bits});
-  model.node("Quant", {from, name + "_scale", name + "_zero", name + "_bits"}, to)
-      .name("quantizer of " + name)
-      .domain("qonnx.custom_op.general")
-      .set("signed", is_signed);
-}
-
-void verify(OnnxBuilder& model) {
+void verify(const OnnxBuilder& model) {
   const TemporaryFile file(model.bytes());
   Network network(file.path());
   expect_verified(network, stimuli(network.load(), 4));
 }
 
-TEST_P(Operators, OnReals) {
-  OnnxBuilder model(18);
-  model.input("a", GetParam().shape).output("b");
-  GetParam().add(model);
-  verify(model);
-}
+TEST_P(Operators, OnReals) { verify(GetParam().on_reals()); }
 
-/// Scales that are no powers of two, the same before and behind: halves are frequent.
-TEST_P(Operators, BetweenQuantizers) {
-  OnnxBuilder model(18);
-  model.input("x", GetParam().shape).output("y");
-  quantize(model, "x", "a", 0.3F, 4, 1);
-  GetParam().add(model);
-  quantize(model, "b", "y", 0.3F, 4, 1);
-  verify(model);
-}
+TEST_P(Operators, BetweenQuantizers) { verify(GetParam().between_quantizers()); }
 
-std::vector<float> pattern(size_t count) {
-  std::vector<float> values(count);
-  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(static_cast<int>(i * 7 % 11) - 5) * 0.25F;
-  return values;
-}
-
-Case unary(const char* op) {
-  return {op, {2, 3, 4, 5}, [op](OnnxBuilder& m) { m.node(op, {"a"}, "b"); }};
-}
-
-Case resize(const char* name, const char* coordinates, float rows, float columns) {
-  return {name, {1, 3, 5, 6}, [=](OnnxBuilder& m) {
-            m.reals("scales", {4}, {1, 1, rows, columns});
-            m.node("Resize", {"a", "", "scales"}, "b")
-                .set("mode", "linear")
-                .set("coordinate_transformation_mode", coordinates);
-          }};
-}
-
-Case transposed(const char* name, Ints strides, Ints kernel, Ints pads, Ints dilations, Ints extra, int64_t groups) {
-  return {name, {1, 4, 5, 6}, [=](OnnxBuilder& m) {
-            m.reals("w", {4, 6 / groups, kernel[0], kernel[1]},
-                    pattern(static_cast<size_t>(4 * 6 / groups * kernel[0] * kernel[1])));
-            m.reals("bias", {6}, pattern(6));
-            quantize(m, "w", "quantized_w", 0.25F, 4, 1);
-            m.node("ConvTranspose", {"a", "quantized_w", "bias"}, "b")
-                .set("strides", strides)
-                .set("pads", pads)
-                .set("dilations", dilations)
-                .set("output_padding", extra)
-                .set("group", groups);
-          }};
-}
-
-std::vector<Case> cases() {
-  std::vector<Case> all;
-  for (const char* op : {"Exp", "Erf", "HardSwish", "HardSigmoid", "Gelu", "Abs", "Neg", "GlobalMaxPool"}) {
-    all.push_back(unary(op));
-  }
-  const auto add = [&](const char* name, Ints shape, std::function<void(OnnxBuilder&)> make) {
-    all.push_back({name, std::move(shape), std::move(make)});
-  };
-  add("Sqrt", {2, 3}, [](OnnxBuilder& m) {
-    m.node("Relu", {"a"}, "r");
-    m.node("Sqrt", {"r"}, "b");
-  });
-  add("Log", {2, 3}, [](OnnxBuilder& m) {
-    m.node("Exp", {"a"}, "r");
-    m.node("Log", {"r"}, "b");
-  });
-  add("Pow", {2, 3}, [](OnnxBuilder& m) { m.reals("two", {}, {2}).node("Pow", {"a", "two"}, "b"); });
-  add("GeluTanh", {2, 30}, [](OnnxBuilder& m) { m.node("Gelu", {"a"}, "b").set("approximate", "tanh"); });
-  add("Reciprocal", {2, 3}, [](OnnxBuilder& m) {
-    m.node("Exp", {"a"}, "r");
-    m.node("Reciprocal", {"r"}, "b");
-  });
-  add("MinAndMax", {2, 3}, [](OnnxBuilder& m) {
-    m.reals("low", {}, {-1}).reals("high", {}, {1}).node("Max", {"a", "low"}, "r");
-    m.node("Min", {"high", "r"}, "b");
-  });
-  add("Slice", {1, 6, 5, 4}, [](OnnxBuilder& m) {
-    m.integers("from", {3}, {4, -1, 1}).integers("to", {3}, {0, -100, 3}).integers("axes", {3}, {1, 2, 3});
-    m.integers("steps", {3}, {-1, -2, 1}).node("Slice", {"a", "from", "to", "axes", "steps"}, "b");
-  });
-  add("Split", {1, 6, 5, 4}, [](OnnxBuilder& m) {
-    m.integers("sizes", {2}, {2, 4});
-    m.node("Split", {"a", "sizes"}, "first").set("axis", 1);
-    m.graph().mutable_node(m.graph().node_size() - 1)->add_output("second");
-    m.node("Concat", {"second", "first", "second"}, "b").set("axis", 1);
-  });
-  add("Gather", {1, 6, 5, 4}, [](OnnxBuilder& m) {
-    m.integers("picks", {2, 2}, {3, -1, 0, 3}).node("Gather", {"a", "picks"}, "b").set("axis", 2);
-  });
-  add("ReduceMeanOfImages", {1, 6, 5, 4}, [](OnnxBuilder& m) {
-    m.integers("axes", {2}, {2, 3}).node("ReduceMean", {"a", "axes"}, "b").set("keepdims", 0);
-  });
-  add("ReduceMeanOfChannels", {1, 6, 5, 4}, [](OnnxBuilder& m) {
-    m.integers("axes", {1}, {1}).node("ReduceMean", {"a", "axes"}, "b");
-  });
-  add("ReduceSum", {3, 4, 5}, [](OnnxBuilder& m) {
-    m.integers("axes", {2}, {0, -1}).node("ReduceSum", {"a", "axes"}, "b");
-  });
-  add("ReduceMax", {3, 4, 5}, [](OnnxBuilder& m) { m.node("ReduceMax", {"a"}, "b"); });
-  add("ReduceL2", {3, 4, 5}, [](OnnxBuilder& m) { m.integers("axes", {1}, {1}).node("ReduceL2", {"a", "axes"}, "b"); });
-  add("LayerNormalization", {1, 7, 12}, [](OnnxBuilder& m) {
-    m.reals("s", {12}, pattern(12)).reals("o", {12}, pattern(12)).node("LayerNormalization", {"a", "s", "o"}, "b");
-  });
-  add("InstanceNormalization", {1, 3, 5, 4}, [](OnnxBuilder& m) {
-    m.reals("s", {3}, pattern(3)).reals("o", {3}, pattern(3)).node("InstanceNormalization", {"a", "s", "o"}, "b");
-  });
-  add("LpNormalization", {1, 6, 3, 4}, [](OnnxBuilder& m) { m.node("LpNormalization", {"a"}, "b").set("axis", 1); });
-  add("LpNormalizationBySums", {2, 6},
-      [](OnnxBuilder& m) { m.node("LpNormalization", {"a"}, "b").set("axis", 1).set("p", 1); });
-  add("ArgMax", {1, 6, 3, 4}, [](OnnxBuilder& m) { m.node("ArgMax", {"a"}, "b").set("axis", 1); });
-  add("ArgMinLast", {1, 6, 3, 4}, [](OnnxBuilder& m) {
-    m.node("ArgMin", {"a"}, "b").set("axis", 3).set("keepdims", 0).set("select_last_index", 1);
-  });
-  add("TopK", {2, 9, 3}, [](OnnxBuilder& m) {
-    m.integers("k", {1}, {4}).node("TopK", {"a", "k"}, "values").set("axis", 1).set("largest", 0);
-    m.graph().mutable_node(m.graph().node_size() - 1)->add_output("indices");
-    m.node("Add", {"values", "indices"}, "b");
-  });
-  add("NonMaxSuppression", {1, 20, 6}, [](OnnxBuilder& m) {
-    m.integers("sizes", {2}, {4, 2}).node("Split", {"a", "sizes"}, "boxes").set("axis", 2);
-    m.graph().mutable_node(m.graph().node_size() - 1)->add_output("by_box");
-    m.node("Transpose", {"by_box"}, "scores").set("perm", Ints{0, 2, 1});
-    m.integers("most", {}, {5}).reals("overlap", {}, {0.3F}).reals("least", {}, {0.1F});
-    m.node("NonMaxSuppression", {"boxes", "scores", "most", "overlap", "least"}, "b");
-  });
-  all.push_back(resize("ResizeHalfPixel", "half_pixel", 2, 2));
-  all.push_back(resize("ResizeAlignCorners", "align_corners", 2, 1.5F));
-  all.push_back(resize("ResizeAsymmetric", "asymmetric", 0.6F, 3));
-  all.push_back(transposed("ConvTranspose2x2", {2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}, {0, 0}, 1));
-  all.push_back(transposed("ConvTranspose4x4", {2, 2}, {4, 4}, {1, 1, 1, 1}, {1, 1}, {0, 0}, 1));
-  all.push_back(transposed("ConvTransposeUneven", {3, 1}, {3, 2}, {1, 0, 2, 1}, {2, 1}, {1, 0}, 2));
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Operators, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(All, Operators, testing::ValuesIn(operator_models()),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(QuantizedConvTranspose, RunsInIntegers) {
-  for (const Case& instance : cases()) {
-    if (std::string(instance.name).rfind("ConvTranspose", 0) != 0) continue;
-    OnnxBuilder model(18);
-    model.input("x", instance.shape).output("y");
-    quantize(model, "x", "a", 0.5F, 4, 1);
-    instance.add(model);
-    quantize(model, "b", "y", 0.5F, 4, 1);
-    const TemporaryFile file(model.bytes());
+  for (const OperatorModel& model : operator_models()) {
+    if (std::string(model.name).rfind("ConvTranspose", 0) != 0) continue;
+    const TemporaryFile file(model.between_quantizers(0.5F).bytes());
     const Network network(file.path());
-    EXPECT_EQ(integer_layers(network.compiled), 1u) << instance.name << layers(network.compiled);
+    EXPECT_EQ(integer_layers(network.compiled), 1u) << model.name << layers(network.compiled);
   }
 }
 

@@ -142,6 +142,16 @@ TEST(Map, AppliesEachFunction) {
   EXPECT_EQ(map(x, 2, Bipolar, {1, 0.25}, {}), (Values{-1, -0.25f, 1, 0.25f, 1, 0.25f}));
   EXPECT_EQ(map({0, 2}, 1, Sigmoid, {}, {}), (Values{0.5f, static_cast<float>(1 / (1 + std::exp(-2.0)))}));
   EXPECT_EQ(map({0, 2}, 1, Tanh, {}, {}), (Values{0, static_cast<float>(std::tanh(2.0))}));
+  EXPECT_EQ(map({0, 1}, 1, Exp, {}, {}), (Values{1, static_cast<float>(std::exp(1.0))}));
+  EXPECT_EQ(map({1, 2}, 1, Log, {}, {}), (Values{0, static_cast<float>(std::log(2.0))}));
+  EXPECT_EQ(map({9, 2}, 1, Sqrt, {}, {}), (Values{3, static_cast<float>(std::sqrt(2.0))}));
+  EXPECT_EQ(map({-3, 2}, 1, Abs, {}, {}), (Values{3, 2}));
+  EXPECT_EQ(map({0, 0.5f}, 1, Erf, {}, {}), (Values{0, static_cast<float>(std::erf(0.5))}));
+  EXPECT_EQ(map({-4, 0, 1.5f, 7}, 1, HardSwish, {}, {}), (Values{0, 0, 1.125f, 7}));
+  EXPECT_FLOAT_EQ(map({1}, 1, Gelu, {}, {})[0], 0.841344746f);
+  EXPECT_FLOAT_EQ(map({1}, 1, GeluTanh, {}, {})[0], 0.841191990f);
+  EXPECT_EQ(map({-3, 2}, 2, Power, {2, 3}, {}), (Values{9, 8}));
+  EXPECT_EQ(map({-4, 2}, 2, Quotient, {1, 3}, {}), (Values{-0.25f, 1.5f}));
   // (clamp(round(x/0.5 + 1), 0, 4) - 1) * 0.5
   EXPECT_EQ(map(x, 1, FakeQuant, {0.5}, {1}, 0, 4), (Values{-0.5f, -0.5f, 0, 0.5f, 1.5f, 1.5f}));
 }

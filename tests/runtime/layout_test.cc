@@ -136,6 +136,27 @@ TEST_P(Movers, PadEveryAxis) {
   mover.expect(to, Random::elements(out), source, 7);
 }
 
+TEST_P(Movers, GatherAlongAnyAxis) {
+  for (const uint32_t axis : {0u, 1u, 2u}) {
+    Mover mover(GetParam());
+    const Shape shape{3, 5, 4};
+    const std::vector<uint32_t> indices{2, 1, 1, 2, 0};
+    Shape out = shape;
+    out[axis] = static_cast<uint32_t>(indices.size());
+    const uint32_t from = mover.input(shape), to = mover.output(out);
+    plain::GatherT op;
+    op.axis = axis;
+    op.indices = mover.builder.blob(indices);
+    mover.builder.node("gather", std::move(op), {from}, {to});
+    mover.expect(to, Random::elements(out), [&](size_t i) {
+      size_t at[3];
+      for (size_t k = 3; k-- > 0; i /= out[k]) at[k] = i % out[k];
+      at[axis] = indices[at[axis]];
+      return Source(0, (at[0] * shape[1] + at[1]) * shape[2] + at[2]);
+    });
+  }
+}
+
 TEST_P(Movers, ResizeToNearest) {
   constexpr uint32_t kChannels = 1000;
   Mover mover(GetParam());

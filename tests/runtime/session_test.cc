@@ -23,7 +23,7 @@ TEST_F(Sessions, ModelTellsWhatTheFileHolds) {
   EXPECT_EQ(model.name(), "test");
   EXPECT_EQ(model.file_bytes(), file.bytes().size());
   EXPECT_THAT(model.inputs(), ElementsAre(0));
-  ASSERT_EQ(model.outputs().size(), 2u);
+  ASSERT_EQ(model.outputs().size(), 3u);
   EXPECT_EQ(model.tensors()[model.outputs()[0]].name, "classes");
   EXPECT_THAT(model.tensors()[model.outputs()[1]].shape, ElementsAre(1, 4, 8, 8));
   EXPECT_THAT(model.labels(), ElementsAre("cat", "dog"));
@@ -139,7 +139,7 @@ TEST_F(Sessions, MoveWithTheirMemory) {
 TEST_F(Sessions, IndicesOutOfRangeAreEmpty) {
   Session session = create(model);
   EXPECT_TRUE(session.input(1).empty());
-  EXPECT_TRUE(session.output(2).empty());
+  EXPECT_TRUE(session.output(3).empty());
 }
 
 Status status_of(const Model& model, const SessionOptions& options) { return Session::create(model, options).status(); }

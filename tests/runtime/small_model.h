@@ -28,6 +28,11 @@ enum SmallNode : size_t {
   kPadNode,
   kResizeNode,
   kMatMulNode,
+  kGatherNode,
+  kInterpolateNode,
+  kTopKNode,
+  kAsBoxesNode,
+  kSuppressionNode,
 };
 
 /// From [1,4,4,3] to a residual convolution, a depthwise one, pools, tables, a classifier with softmax, and an image.
@@ -46,6 +51,7 @@ class SmallModel {
     add_tables(grid);
     add_classifier();
     add_image();
+    add_boxes();
     add_about();
   }
 
@@ -137,6 +143,38 @@ class SmallModel {
     builder.constant(matrix, std::vector<float>(32, 0.25f));
     builder.node("matmul", plain::MatMulT(), {resized, matrix}, {product});
     builder.output(product);
+  }
+
+  void add_boxes() {
+    const uint32_t picked = builder.real({1, 4, 4, 2}), larger = builder.codes({1, 2, 4, 3}, {2, 1, 0});
+    const uint32_t best = builder.real({1, 4, 1, 2}), boxes = builder.real({1, 2, 4}), scores = builder.real({1, 1, 2});
+    plain::GatherT gather;
+    gather.axis = 3;
+    gather.indices = builder.blob(std::vector<uint32_t>{2, 0});
+    builder.node("gather", std::move(gather), {input_}, {picked});
+    plain::InterpolateT interpolate;
+    interpolate.rows = interpolation({0, 2}, {1, 3}, {0.5, 0.25});
+    interpolate.columns = interpolation({0, 1, 2, 3}, {1, 2, 3, 3}, {0.5, 0.5, 0.5, 0});
+    interpolate.epilogue = builder.affine<double>({2}, {0}, 3);
+    builder.node("interpolate", std::move(interpolate), {codes_}, {larger});
+    plain::TopKT top;
+    top.axis = 2;
+    builder.node("top", std::move(top), {picked}, {best});
+    builder.node("as boxes", plain::ReshapeT(), {best}, {boxes});
+    builder.constant(scores, {0.25f, 0.75f});
+    plain::NonMaxSuppressionT suppression;
+    suppression.most_per_class = 2;
+    builder.node("suppression", std::move(suppression), {boxes, scores}, {builder.output(builder.real({2, 3}))});
+  }
+
+  std::unique_ptr<plain::InterpolationT> interpolation(const std::vector<uint32_t>& first,
+                                                       const std::vector<uint32_t>& second,
+                                                       const std::vector<double>& weight) {
+    auto table = std::make_unique<plain::InterpolationT>();
+    table->first = builder.blob(first);
+    table->second = builder.blob(second);
+    table->weight = builder.blob(weight);
+    return table;
   }
 
   void add_about() {

@@ -48,6 +48,8 @@ plain::ThresholdsT& steps(TbitBuilder& b) { return *depthwise(b).epilogues[0]->f
 plain::RealConvolutionT& dense(TbitBuilder& b) { return *node(b, kRealConvNode).op.AsRealConvolution(); }
 plain::RealAffineT& real_affine(TbitBuilder& b) { return *dense(b).epilogues[0]->form.AsRealAffine(); }
 plain::MapStepT& map_step(TbitBuilder& b) { return *node(b, kMapNode).op.AsMap()->steps[0]; }
+plain::InterpolateT& interpolate(TbitBuilder& b) { return *node(b, kInterpolateNode).op.AsInterpolate(); }
+plain::NonMaxSuppressionT& suppression(TbitBuilder& b) { return *node(b, kSuppressionNode).op.AsNonMaxSuppression(); }
 template <class Enum>
 constexpr Enum beyond(Enum last) {
   return static_cast<Enum>(static_cast<int>(last) + 1);
@@ -183,6 +185,43 @@ const Bent kNodes[] = {
     {"resize_columns",
      [](TbitBuilder& b) { node(b, kResizeNode).op.AsResize()->columns = b.blob(std::vector<uint32_t>{0}); },
      "node 'resize'", "columns"},
+    {"gather_axis", [](TbitBuilder& b) { node(b, kGatherNode).op.AsGather()->axis = 4; }, "node 'gather'", "axis"},
+    {"gather_indices",
+     [](TbitBuilder& b) {
+       node(b, kGatherNode).op.AsGather()->indices = b.blob(std::vector<uint32_t>{0, 3});
+     },
+     "node 'gather'", "indices"},
+    {"gather_count",
+     [](TbitBuilder& b) { node(b, kGatherNode).op.AsGather()->indices = b.blob(std::vector<uint32_t>{0}); },
+     "node 'gather'", "indices"},
+    {"interpolate_rows", [](TbitBuilder& b) { interpolate(b).rows.reset(); }, "node 'interpolate'", "rows"},
+    {"interpolate_first",
+     [](TbitBuilder& b) {
+       interpolate(b).rows->first = b.blob(std::vector<uint32_t>{0, 4});
+     },
+     "node 'interpolate'", "rows.first"},
+    {"interpolate_second", [](TbitBuilder& b) { interpolate(b).columns->second = b.blob(std::vector<uint32_t>{1}); },
+     "node 'interpolate'", "columns.second"},
+    {"interpolate_weight",
+     [](TbitBuilder& b) {
+       interpolate(b).rows->weight = b.blob(std::vector<double>{0.5, kNaN});
+     },
+     "node 'interpolate'", "rows.weight"},
+    {"interpolate_epilogue", [](TbitBuilder& b) { interpolate(b).epilogue.reset(); }, "node 'interpolate'", "epilogue"},
+    {"top_axis", [](TbitBuilder& b) { node(b, kTopKNode).op.AsTopK()->axis = 4; }, "node 'top'", "axis"},
+    {"top_shape", [](TbitBuilder& b) { node(b, kTopKNode).op.AsTopK()->axis = 1; }, "node 'top'", "outputs[0]"},
+    {"suppression_most", [](TbitBuilder& b) { suppression(b).most_per_class = 0; }, "node 'suppression'",
+     "most_per_class"},
+    {"suppression_rows", [](TbitBuilder& b) { suppression(b).most_per_class = 1; }, "node 'suppression'", "outputs[0]"},
+    {"suppression_overlap", [](TbitBuilder& b) { suppression(b).overlap_threshold = std::nanf(""); },
+     "node 'suppression'", "overlap_threshold"},
+    {"suppression_score", [](TbitBuilder& b) { suppression(b).score_threshold = std::nanf(""); }, "node 'suppression'",
+     "score_threshold"},
+    {"suppression_boxes",
+     [](TbitBuilder& b) {
+       tensor(b, node(b, kSuppressionNode).inputs[1]).shape = {2, 1, 1};
+     },
+     "node 'suppression'", "inputs[0]"},
     {"matmul_depth",
      [](TbitBuilder& b) {
        tensor(b, node(b, kMatMulNode).inputs[1]).shape = {2, 16};
@@ -375,7 +414,7 @@ TEST(Validator, UnknownOperatorsAreNamed) {
   *tag = static_cast<uint8_t>(plain::Operator::MAX) + 1;
   const Status status = Model::load(file.bytes()).status();
   EXPECT_EQ(status.code(), StatusCode::InvalidFile);
-  EXPECT_THAT(status.message(), HasSubstr("node 'softmax': op is unknown: 19; update tidbit"));
+  EXPECT_THAT(status.message(), HasSubstr("node 'softmax': op is unknown: 23; update tidbit"));
 }
 
 TEST(Validator, PoolsMustTouchTheImage) {
