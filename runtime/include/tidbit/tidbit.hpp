@@ -114,8 +114,8 @@ struct LoadOptions {
   std::string kernel_family = {};
   /// A file that wants more than this for its activations, or for its packed weights, is refused.
   size_t max_arena_bytes = size_t{4} << 30;
-  /// Real layers whose results reach no quantizer run through XNNPACK, in float32 and within 1e-5 of the tensor's range,
-  /// if the library was built with it. All others, and all without it, run on Tidbit's own kernels, in float64.
+  /// Real layers whose results reach no quantizer run through XNNPACK, in float32 and within 1e-5 of the tensor's
+  /// range, if the library was built with it. All others, and all without it, run on Tidbit's own kernels, in float64.
   bool xnnpack = true;
 };
 
