@@ -4,8 +4,10 @@
 #   -ffp-contract=off: a fused multiply-add would round once where another tier rounds twice, and give other codes.
 #   -Wconversion: on 32-bit machines the runtime and the kernels have it, which meet sizes that nobody vouches for; the
 #   compiler holds counts within the machine's address space once (elements()), and then converts them freely.
+#   -Wno-psabi: g++ for 32-bit ARM remarks on what changed in version 7.
 add_library(tidbit_flags INTERFACE)
 target_compile_options(tidbit_flags INTERFACE -Wall -Wextra -Wshadow $<$<EQUAL:${CMAKE_SIZEOF_VOID_P},8>:-Wconversion>
+                                              $<$<AND:$<CXX_COMPILER_ID:GNU>,$<EQUAL:${CMAKE_SIZEOF_VOID_P},4>>:-Wno-psabi>
                                               -Wno-sign-conversion -ffp-contract=off
                                               $<$<BOOL:${TIDBIT_WERROR}>:-Werror>)
 target_include_directories(tidbit_flags INTERFACE ${PROJECT_SOURCE_DIR})
