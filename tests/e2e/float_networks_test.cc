@@ -161,7 +161,8 @@ TEST_P(FloatNetworks, DoNotDependOnThreads) {
 
 TEST_P(FloatNetworks, RunTheirLayersThroughXnnpack) {
   std::set<std::string> operators;
-  for (const NodeInfo& node : network_->load().nodes()) {
+  const Model model = network_->load();
+  for (const NodeInfo& node : model.nodes()) {
     if (node.kernel == "xnnpack") operators.insert(node.op);
     EXPECT_TRUE(!TIDBIT_WITH_XNNPACK || node.op != "RealConvolution" || node.kernel == "xnnpack") << node.name;
   }

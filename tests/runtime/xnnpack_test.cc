@@ -244,7 +244,8 @@ TEST(XnnpackLayers, AreThoseWhoseResultsNoQuantizerSees) {
   builder.code_output(codes);
   builder.code_output(direct);
   const TbitFile file = builder.finish();
-  for (const NodeInfo& node : load(file).nodes()) {
+  const Model model = load(file);
+  for (const NodeInfo& node : model.nodes()) {
     EXPECT_EQ(node.kernel, node.name == "head" || node.name == "last" ? kXnnpack : "") << node.name;
   }
 }
