@@ -68,7 +68,8 @@ class Calibrator {
   void normalise(const Node& node, const Tensor& x) {
     const auto channels = static_cast<size_t>(x.shape[1]);
     const size_t plane = x.data.size() / static_cast<size_t>(x.shape[0]) / channels;
-    const double count = static_cast<double>(x.data.size() / channels);
+    const size_t of_channel = x.data.size() / channels;
+    const auto count = static_cast<double>(of_channel);
     std::vector<double> mean(channels), variance(channels);
     for (size_t i = 0; i < x.data.size(); ++i) mean[i / plane % channels] += x.data[i] / count;
     for (size_t i = 0; i < x.data.size(); ++i) {

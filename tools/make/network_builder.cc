@@ -88,7 +88,7 @@ Value NetworkBuilder::layer(const std::string& name, const char* op, const Value
   Parameters parameters = random_parameters(name, weight_shape[0], depth, options);
   const bool convolves = weight_shape.size() == 4, normalises = options.batch_norm;
   std::vector<std::string> inputs{x.name};
-  const Value sum{normalises && options_.format == Format::Qonnx ? name + ".conv" : name, std::move(shape)};
+  Value sum{normalises && options_.format == Format::Qonnx ? name + ".conv" : name, std::move(shape)};
   if (options_.format == Format::Qdq) {
     inputs = folded_layer(name, x, weight_shape, parameters, convolves);
   } else {
@@ -99,7 +99,7 @@ Value NetworkBuilder::layer(const std::string& name, const char* op, const Value
   }
   NodeWriter writer = graph_.node(sum.name, op, inputs);
   if (convolves) {
-    set_window(std::move(writer), {options.kernel, options.stride, options.padding}).set("group", options.groups);
+    set_window(writer, {options.kernel, options.stride, options.padding}).set("group", options.groups);
   } else {
     writer.set("transB", int64_t{1});
   }
@@ -111,7 +111,7 @@ Value NetworkBuilder::layer(const std::string& name, const char* op, const Value
 std::string NetworkBuilder::quantized_weights(const std::string& name, const compiler::Shape& shape,
                                               const Parameters& parameters, const LayerOptions& options) {
   const std::span<const float> weights = parameters.weights;
-  const std::string reals = graph_.constant(name + ".weight", shape, weights);
+  std::string reals = graph_.constant(name + ".weight", shape, weights);
   const int bits = options.edge ? options_.precision.edge().weight_bits : options_.precision.weight_bits;
   if (bits == 0) return reals;
   const bool ternary = options.ternary && bits == 2, narrow = ternary || bits == 8;
@@ -123,7 +123,7 @@ std::string NetworkBuilder::quantized_weights(const std::string& name, const com
     scales.push_back(static_cast<float>(step * root_mean_square(of_row)));
   }
   const std::string scale = graph_.constant(name + ".weight_scale", scale_shape(shape), std::span<const float>(scales));
-  const std::string quantized = name + ".weight_quant";
+  std::string quantized = name + ".weight_quant";
   if (bits == 1) {
     graph_.node(quantized, "BipolarQuant", {reals, scale}).domain(kQuantizers);
     return quantized;
@@ -174,7 +174,7 @@ std::vector<std::string> NetworkBuilder::folded_layer(const std::string& name, c
                                const std::vector<float>& part_scales) {
     using Integer = std::decay_t<decltype(integers[0])>;
     const std::vector<Integer> zeros(part_scales.size(), 0);
-    const std::string prefix = name + "." + part;
+    std::string prefix = name + "." + part;
     graph_
         .node(prefix, "DequantizeLinear",
               {graph_.constant(prefix + "_codes", shape, std::span<const Integer>(integers)),
@@ -213,7 +213,7 @@ Value NetworkBuilder::linear(const std::string& name, const Value& x, int64_t fe
 // --- Quantizers
 
 Value NetworkBuilder::image(const compiler::Shape& shape) {
-  const Value pixels = graph_.input("image", shape);
+  Value pixels = graph_.input("image", shape);
   if (options_.precision.edge().activation_bits == 0) return pixels;
   if (options_.format == Format::Qdq) return quantize_dequantize("image_quant", pixels, Codes::Signed, kImageScale);
   return fake_quantize("image_quant", pixels, Codes::Signed, 8, kImageScale);

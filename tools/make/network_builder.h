@@ -36,7 +36,7 @@ struct WindowOptions {
 /// The shape of what a window makes of images.
 compiler::Shape slid_over(const compiler::Shape& image, int64_t channels, const WindowOptions& window);
 
-NodeWriter& set_window(NodeWriter&& node, const WindowOptions& window);
+NodeWriter set_window(NodeWriter node, const WindowOptions& window);
 
 struct BuilderOptions {
   Precision precision = {};

@@ -21,7 +21,7 @@ compiler::Shape slid_over(const compiler::Shape& image, int64_t channels, const 
   return {image[0], channels, outputs_along(image[2], window), outputs_along(image[3], window)};
 }
 
-NodeWriter& set_window(NodeWriter&& writer, const WindowOptions& window) {
+NodeWriter set_window(NodeWriter writer, const WindowOptions& window) {
   return writer.set("kernel_shape", twice(window.kernel))
       .set("strides", twice(window.stride))
       .set("pads", std::vector<int64_t>(4, window.padding));
@@ -33,13 +33,13 @@ Value NetworkBuilder::relu(const Value& x) { return node("Relu", {x}, x.shape); 
 Value NetworkBuilder::sigmoid(const Value& x) { return node("Sigmoid", {x}, x.shape); }
 
 Value NetworkBuilder::softmax(const Value& x) {
-  const Value result{unnamed("Softmax"), x.shape};
+  Value result{unnamed("Softmax"), x.shape};
   graph_.node(result.name, "Softmax", {x.name}).set("axis", int64_t{-1});
   return result;
 }
 
 Value NetworkBuilder::leaky_relu(const Value& x, double slope) {
-  const Value result{unnamed("LeakyRelu"), x.shape};
+  Value result{unnamed("LeakyRelu"), x.shape};
   graph_.node(result.name, "LeakyRelu", {x.name}).set("alpha", slope);
   return result;
 }
@@ -70,7 +70,7 @@ Value NetworkBuilder::max_pool(const Value& x, const WindowOptions& window) {
 }
 
 Value NetworkBuilder::average_pool(const Value& x, const WindowOptions& window) {
-  const Value pooled{unnamed("AveragePool"), slid_over(x.shape, x.shape[1], window)};
+  Value pooled{unnamed("AveragePool"), slid_over(x.shape, x.shape[1], window)};
   set_window(graph_.node(pooled.name, "AveragePool", {x.name}), window).set("count_include_pad", int64_t{1});
   return pooled;
 }
@@ -85,7 +85,7 @@ Value NetworkBuilder::flatten(const Value& x) {
 
 Value NetworkBuilder::upsample(const Value& x, const char* mode, const char* coordinates) {
   constexpr float kScales[] = {1, 1, 2, 2};
-  const Value result{unnamed("Resize"), {x.shape[0], x.shape[1], 2 * x.shape[2], 2 * x.shape[3]}};
+  Value result{unnamed("Resize"), {x.shape[0], x.shape[1], 2 * x.shape[2], 2 * x.shape[3]}};
   const std::string scales = graph_.constant(result.name + ".scales", {4}, std::span<const float>(kScales));
   graph_.node(result.name, "Resize", {x.name, "", scales})
       .set("mode", mode)
@@ -137,7 +137,7 @@ Value NetworkBuilder::combine(const char* op, const Value& a, const Value& b) { 
 // --- What takes reals apart
 
 Value NetworkBuilder::reshape(const Value& x, const compiler::Shape& shape) {
-  const Value result{unnamed("Reshape"), shape};
+  Value result{unnamed("Reshape"), shape};
   graph_.node(result.name, "Reshape",
               {x.name, graph_.constant(result.name + ".shape", {static_cast<int64_t>(shape.size())},
                                        std::span<const int64_t>(shape))});
@@ -164,7 +164,7 @@ Value NetworkBuilder::slice(const Value& x, size_t axis, int64_t begin, int64_t 
 
 Value NetworkBuilder::select_boxes(const Value& boxes, const Value& scores, int64_t most_per_class, float overlap,
                                    float score) {
-  const Value selected{unnamed("NonMaxSuppression"), {0, 3}};
+  Value selected{unnamed("NonMaxSuppression"), {0, 3}};
   const std::string most = graph_.constant(selected.name + ".most", {}, std::span<const int64_t>(&most_per_class, 1));
   graph_.node(selected.name, "NonMaxSuppression",
               {boxes.name, scores.name, most, graph_.scalar(selected.name + ".overlap", overlap),

@@ -78,7 +78,7 @@ OnnxGraph::OnnxGraph(const std::string& name) {
 }
 
 Value OnnxGraph::input(const std::string& name, const compiler::Shape& shape) {
-  const Value value{name, shape};
+  Value value{name, shape};
   describe(*model_.mutable_graph()->add_input(), value, onnx::TensorProto::FLOAT);
   return value;
 }
