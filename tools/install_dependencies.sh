@@ -23,7 +23,7 @@ arm_packages=(
 case "${1:-}" in
   "") ;;
   arm) packages+=("${arm_packages[@]}") ;;
-  checks) packages+=("${arm_packages[@]}" clang clang-format clang-tidy) ;;
+  checks) packages+=("${arm_packages[@]}" clang clang-format clang-tidy libclang-rt-dev) ;;
   *) echo "install_dependencies.sh: unknown argument '$1': give none, 'arm' or 'checks'" >&2; exit 2 ;;
 esac
 
