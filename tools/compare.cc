@@ -175,8 +175,8 @@ void Comparison::match_layers() {
         if (layers_[layer].tie_allowed && quantizes(node)) is_kept_[static_cast<size_t>(node.inputs[0])] = true;
       }
       // Codes are compared with what lies exactly on their grid, before float32 replaces it.
-      std::ranges::stable_partition(layers_of_[static_cast<size_t>(value)],
-                                    [&](size_t layer) { return layers_[layer].bits > 0; });
+      std::vector<size_t>& layers = layers_of_[static_cast<size_t>(value)];
+      std::stable_partition(layers.begin(), layers.end(), [&](size_t layer) { return layers_[layer].bits > 0; });
     }
   }
   for (size_t output = 0; output < graph_.outputs.size(); ++output) {

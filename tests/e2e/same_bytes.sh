@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # same_bytes.sh TIDBIT OTHER...: builds of the command for different machines (OTHER may be an emulator and its arguments
 # before the command) compile the demo's networks into the same files, and run those, and the networks of
-# ../shared/models, to the same bytes.
+# ../shared/models, to the same bytes. (XNNPACK sums floats in another order on each machine.)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 (($# >= 2)) || { echo "usage: same_bytes.sh TIDBIT OTHER..." >&2; exit 2; }
@@ -15,8 +15,8 @@ same() {  # same NETWORK WHAT ONE OTHER
 }
 
 run_both() {  # run_both NETWORK INPUT
-  "${here[@]}" run "$work/here.tbit" --input "$2" --output "$work/here.npy" >/dev/null
-  "${other[@]}" run "$work/here.tbit" --input "$2" --output "$work/other.npy" >/dev/null
+  "${here[@]}" run "$work/here.tbit" --no-xnnpack --input "$2" --output "$work/here.npy" >/dev/null
+  "${other[@]}" run "$work/here.tbit" --no-xnnpack --input "$2" --output "$work/other.npy" >/dev/null
   same "$1" outputs "$work/here.npy" "$work/other.npy"
   echo "$1: the same $(stat --format=%s "$work/here.npy") bytes of outputs"
 }

@@ -1,7 +1,7 @@
 // libFuzzer on the importer, and on the passes where what was imported is small: whatever the bytes, there is a graph
 // or a CompileError.
-//   cmake --preset fuzz && cmake --build --preset fuzz
-//   build/fuzz/tests/fuzz/import_corpus seeds && build/fuzz/tests/fuzz/import_fuzz -max_total_time=60 seeds
+//   cmake --preset asan && cmake --build --preset asan
+//   build/asan/tests/fuzz/import_corpus seeds && build/asan/tests/fuzz/import_fuzz -max_total_time=60 seeds
 // What it finds goes to tests/compiler/found_by_fuzzing, which import_errors_test holds the importer against.
 #include <google/protobuf/stubs/logging.h>
 
