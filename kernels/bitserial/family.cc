@@ -107,8 +107,9 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const double window = sizes.window_factor != 0 ? cycles.window * runs * sizes.activation_planes : 0;
   const double packed_pixels = static_cast<double>(shape.covered_height()) * shape.covered_width();
   const double packing = cycles.pack_pixel + cycles.pack_byte * static_cast<double>(sizes.image.pixel_bytes);
-  const double panel = cycles.panel * ((shape.out_channels + form.tile - 1) / form.tile);
-  return pixels * (vectors * vector + panel + window) + packed_pixels * sizes.activation_planes * packing;
+  const int32_t panels = (shape.out_channels + form.tile - 1) / form.tile;
+  return pixels * (vectors * vector + panels * cycles.panel + window) +
+         packed_pixels * sizes.activation_planes * packing;
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {

@@ -118,7 +118,7 @@ struct Vectors {
     const Steps<kSteps, Sum> of_lanes(strung, first);
     const Sum* values = of_lanes.values;
     const auto flip = V::load(of_lanes.flips, typename V::All{});
-    LanesOf<Sum> held[kSteps != 0 ? kSteps : 1];
+    LanesOf<Sum> held[kSteps + (kSteps == 0)];
     for (int32_t k = 0; k < kSteps; ++k) held[k] = V::load(values + k * kLanes, typename V::All{});
 
     const int32_t pixels = block.pixels, lowest = epilogue.lowest;  // stores of bytes may alias all else

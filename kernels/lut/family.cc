@@ -93,7 +93,8 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const double indices = share * shape.window.taps() * sizes.groups;
   // Where taps share tables a byte holds whole kernel rows.
   const auto byte_sums = static_cast<int32_t>(kHighestEntry / sizes.highest);
-  const double widenings = indices / (shared ? byte_sums / kSharingTaps * kSharingTaps : byte_sums);
+  const int32_t added = shared ? byte_sums / kSharingTaps * kSharingTaps : byte_sums;
+  const double widenings = indices / added;
   const int32_t panels = (shape.out_channels + form.tile - 1) / form.tile;
   const double index = shared ? cycles.row : cycles.index;
   const double last = panels % 2 != 0 && !shared ? cycles.alone - cycles.index : 0;
