@@ -100,7 +100,8 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const double last = panels % 2 != 0 && !shared ? cycles.alone - cycles.index : 0;
   const double panel = cycles.panel + index * indices + cycles.widen * widenings;
   const double pixel = cycles.pack * sizes.group * (1 + sizes.groups / 64.0);
-  const double pixels = static_cast<double>((shape.pixels() + cycles.pixels - 1) / cycles.pixels) * cycles.pixels;
+  const auto blocks = (shape.pixels() + cycles.pixels - 1) / cycles.pixels;
+  const auto pixels = static_cast<double>(blocks * cycles.pixels);
   return pixels * (panels * panel + last * indices) +
          static_cast<double>(shape.covered_height()) * shape.covered_width() * pixel;
 }

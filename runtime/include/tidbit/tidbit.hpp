@@ -112,8 +112,9 @@ struct ImagePreprocessing {
 struct LoadOptions {
   /// "bitserial", "lut" or "dot": use this family wherever it can; empty: the cheapest for each layer.
   std::string kernel_family = {};
-  /// A file that wants more than this for its activations, or for its packed weights, is refused.
-  size_t max_arena_bytes = size_t{4} << 30;
+  /// A file that wants more than this for its activations, or for its packed weights, is refused. 4 GiB, or 1 GiB where
+  /// addresses have 32 bits.
+  size_t max_arena_bytes = SIZE_MAX > UINT32_MAX ? static_cast<size_t>(uint64_t{4} << 30) : size_t{1} << 30;
   /// Real layers whose results reach no quantizer run through XNNPACK, in float32 and within 1e-5 of the tensor's
   /// range, if the library was built with it. All others, and all without it, run on Tidbit's own kernels, in float64.
   bool xnnpack = true;
