@@ -49,9 +49,8 @@ typedef struct tidbit_model tidbit_model;
 typedef struct tidbit_load_options {
   size_t size;               /* sizeof(tidbit_load_options) */
   const char* kernel_family; /* "bitserial", "lut" or "dot": use it wherever it can; NULL: the cheapest a layer */
-  uint64_t
-      max_arena_bytes;     /* a file that wants more for activations, or for packed weights, is refused; 0: as in C++ */
-  int32_t without_xnnpack; /* not 0: real layers run on Tidbit's own kernels, in float64 */
+  uint64_t max_arena_bytes;  /* what wants more for activations, or packed weights, is refused; 0: as in C++ */
+  int32_t without_xnnpack;   /* not 0: real layers run on Tidbit's own kernels, in float64 */
 } tidbit_load_options;
 
 /* Maps the file, which must not change while the model lives. `options` may be NULL. */
