@@ -1,6 +1,7 @@
 // Ordered tiers of instruction sets. A kernel is usable when its tier is not above the host's.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -24,6 +25,13 @@ std::string_view name(Isa isa);
 /// The host's tier, capped by the environment variable TIDBIT_ISA (a tier's name, as name() gives it). Detected once.
 /// An unknown name caps at scalar: a typing error must not run a tier that was meant to be kept out.
 Isa host_isa();
+
+/// The table of a tier, among those that a group of functions has in the order of Isa: the last serves all above it.
+template <class Tier, size_t kCount>
+const Tier& tier_of(Isa isa, const Tier* const (&tiers)[kCount]) {
+  const auto index = static_cast<size_t>(isa);
+  return *tiers[index < kCount ? index : kCount - 1];
+}
 
 #if defined(__aarch64__) || defined(__arm__)
 /// The kinds of ARM cores, by one of each; what is fast differs between them.

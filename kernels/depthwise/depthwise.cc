@@ -5,18 +5,7 @@
 namespace tidbit::kernels {
 namespace {
 
-const depthwise_tiers::Tier& tier(Isa isa) {
-  using namespace depthwise_tiers;
-#if defined(__x86_64__)
-  static constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512};  // in the order of Isa
-  return *kTiers[static_cast<size_t>(isa)];
-#elif defined(__aarch64__) || defined(__arm__)
-  return isa == Isa::Scalar ? kScalar : kNeon;
-#else
-  static_cast<void>(isa);
-  return kScalar;
-#endif
-}
+const depthwise_tiers::Tier& tier(Isa isa) { return tier_of(isa, depthwise_tiers::kTiers); }
 
 }  // namespace
 

@@ -14,13 +14,17 @@ struct Tier {
                     int32_t* sums) noexcept;
 };
 
-// One table a tier, each defined by the file of its name.
+// One table a tier, each defined by the file of its name; in the order of Isa.
 extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
+constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512};
 #elif defined(__aarch64__) || defined(__arm__)
 extern const Tier kNeon;
+constexpr const Tier* kTiers[] = {&kScalar, &kNeon};
+#else
+constexpr const Tier* kTiers[] = {&kScalar};
 #endif
 
 }  // namespace tidbit::kernels::pool_tiers

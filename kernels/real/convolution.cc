@@ -5,16 +5,7 @@
 namespace tidbit::kernels {
 namespace {
 
-const real_tiers::Tier& tier(Isa isa) {
-  using namespace real_tiers;
-#if defined(__x86_64__)
-  static constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512};  // in the order of Isa
-  return *kTiers[static_cast<size_t>(isa)];
-#else
-  static_cast<void>(isa);
-  return kScalar;
-#endif
-}
+const real_tiers::Tier& tier(Isa isa) { return tier_of(isa, real_tiers::kTiers); }
 
 }  // namespace
 

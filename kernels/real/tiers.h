@@ -14,11 +14,14 @@ struct Tier {
   Run* depthwise;
 };
 
-// One table a tier, each defined by the file of its name.
+// One table a tier, each defined by the file of its name; in the order of Isa.
 extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
+constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512};
+#else
+constexpr const Tier* kTiers[] = {&kScalar};
 #endif
 
 }  // namespace tidbit::kernels::real_tiers
