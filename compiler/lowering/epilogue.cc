@@ -115,7 +115,7 @@ op::Thresholds find_thresholds(const CodeFunction& function, const SumDomain& do
   return result;
 }
 
-/// The code that an Affine epilogue gives, in its own arithmetic.
+/// The code that an Affine epilogue gives, in its own arithmetic; -1, which is no code, where that is not a number.
 template <class Real>
 int32_t affine_code(const op::Affine& affine, double sum, int64_t channel, double residual) {
   const size_t c = affine.multiplier.size() == 1 ? 0 : static_cast<size_t>(channel);
@@ -124,6 +124,7 @@ int32_t affine_code(const op::Affine& affine, double sum, int64_t channel, doubl
   if (affine.residual_multiplier != 0) {
     y = y + static_cast<Real>(residual) * static_cast<Real>(affine.residual_multiplier);
   }
+  if (std::isnan(y)) return -1;
   const Real rounded = std::nearbyint(y);
   return static_cast<int32_t>(
       std::min(std::max(rounded, static_cast<Real>(affine.lowest)), static_cast<Real>(affine.highest)));
