@@ -24,11 +24,15 @@ function(tidbit_library name)
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE tidbit_flags ${ARG_PRIVATE})
 endfunction()
 
+# Tests and the command line spend their time in the libraries: they are compiled quickly.
+set(TIDBIT_QUICK_COMPILE $<$<CONFIG:Release>:-O1>)
+
 # tidbit_test(NAME SOURCES... LIBRARIES...): one GoogleTest program, one ctest test a case.
 function(tidbit_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tidbit_flags ${ARG_LIBRARIES} tidbit_dep_gtest)
+  target_compile_options(${name} PRIVATE ${TIDBIT_QUICK_COMPILE})
   target_compile_definitions(${name} PRIVATE TIDBIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)

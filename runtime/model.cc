@@ -13,13 +13,14 @@ namespace internal {
 namespace {
 
 OpOptions op_options(const LoadOptions& options) {
-  if (options.kernel_family.empty()) return {};
-  const std::optional<kernels::Family> family = kernels::family_named(options.kernel_family);
-  if (!family) {
+  OpOptions result{.family = {}, .tuning = Tuning(options.tuning)};
+  if (options.kernel_family.empty()) return result;
+  result.family = kernels::family_named(options.kernel_family);
+  if (!result.family) {
     throw Failure{StatusCode::InvalidArgument,
                   text("LoadOptions::kernel_family: '", printable(options.kernel_family), "' is no kernel family")};
   }
-  return {.family = family};
+  return result;
 }
 
 }  // namespace

@@ -80,6 +80,7 @@ tidbit::LoadOptions load_options(const tidbit_load_options* given) {
   const tidbit_load_options options = options_of(given);
   tidbit::LoadOptions result;
   if (options.kernel_family != nullptr) result.kernel_family = options.kernel_family;
+  if (options.tuning != nullptr) result.tuning = options.tuning;
   if (options.max_arena_bytes != 0) {
     result.max_arena_bytes = static_cast<size_t>(std::min<uint64_t>(options.max_arena_bytes, SIZE_MAX));
   }

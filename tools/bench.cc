@@ -11,9 +11,9 @@
 #include "tidbit/tidbit.hpp"
 #include "tools/command.h"
 #include "tools/error.h"
+#include "tools/measurement.h"
 #include "tools/options.h"
 #include "tools/progress.h"
-#include "tools/stimuli.h"
 #include "tools/table.h"
 
 namespace tidbit::tools {
@@ -21,27 +21,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kWarmUpSeconds = 0.2;
 constexpr double kMeasuredSeconds = 1;  // where --repeat is not given
 constexpr size_t kLeastRepeats = 10, kMostRepeats = 10000;
 
 struct Options {
   std::string model;
-  LoadOptions load;
+  LoadArguments load;
   size_t threads = 1, repeat = 0, batch = 1;
   bool per_op = false, json = false;
-};
-
-struct Latency {
-  double median, lowest, highest;  // seconds
-
-  explicit Latency(std::vector<double> seconds) {
-    std::ranges::sort(seconds);
-    const size_t half = seconds.size() / 2;
-    median = seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
-    lowest = seconds.front();
-    highest = seconds.back();
-  }
 };
 
 struct Measurement {
@@ -52,30 +39,10 @@ struct Measurement {
   std::vector<double> nodes;  // median seconds of each; empty without --per-op
 };
 
-double timed_run(Session& session) {
-  const auto start = Clock::now();
-  session.run();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-void fill_inputs(const Model& model, Session& session) {
-  const Sample sample = random_samples(model, 1, 1).front();
-  for (size_t i = 0; i < sample.size(); ++i) {
-    const std::span<float> input = session.input(i);
-    for (size_t at = 0; at < input.size(); at += sample[i].size()) {
-      std::ranges::copy(sample[i], input.subspan(at).begin());
-    }
-  }
-}
-
-/// Runs until the caches and clocks have settled; how often the measured runs should be.
-size_t warm_up(Session& session, size_t asked) {
-  double total = 0;
-  size_t runs = 0;
-  for (; total < kWarmUpSeconds || runs < 2; ++runs) total += timed_run(session);
-  if (asked > 0) return asked;
-  const double fitting = kMeasuredSeconds * static_cast<double>(runs) / total;
-  return std::clamp(static_cast<size_t>(fitting), kLeastRepeats, kMostRepeats);
+/// How many runs to measure.
+size_t repeats_of(const Options& options, double runs_a_second) {
+  if (options.repeat > 0) return options.repeat;
+  return std::clamp(static_cast<size_t>(runs_a_second * kMeasuredSeconds), kLeastRepeats, kMostRepeats);
 }
 
 Session open(const Model& model, const Options& options) {
@@ -83,11 +50,9 @@ Session open(const Model& model, const Options& options) {
       Session::create(model, {.batch = options.batch, .threads = options.threads, .profile = options.per_op}));
 }
 
-Model load(const Options& options) { return require(Model::load(options.model, options.load)); }
-
 double time_first_result(const Options& options) {
   const auto start = Clock::now();
-  open(load(options), options).run();
+  open(load_model(options.model, options.load), options).run();
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
@@ -95,7 +60,7 @@ Measurement measure(const Model& model, const Options& options) {
   const double first = time_first_result(options);
   Session session = open(model, options);
   fill_inputs(model, session);
-  const size_t repeats = warm_up(session, options.repeat);
+  const size_t repeats = repeats_of(options, warm_up(session));
   std::vector<double> seconds;
   std::vector<std::vector<double>> node_seconds(options.per_op ? model.nodes().size() : 0);
   Progress progress("measuring " + options.model, repeats);
@@ -168,7 +133,7 @@ void print_json(const Model& model, const Options& options, const Measurement& m
 }
 
 int bench_command(const Options& options) {
-  const Model model = load(options);
+  const Model model = load_model(options.model, options.load);
   const Measurement measured = measure(model, options);
   options.json ? print_json(model, options, measured) : print_text(model, options, measured);
   return kDone;

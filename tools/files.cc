@@ -55,6 +55,18 @@ void write_file(const std::string& path, std::initializer_list<std::span<const s
   fail("{}: cannot be written ({}): name another file or make room", path, cause);
 }
 
+std::string read_text(const std::string& path) {
+  constexpr size_t kLargest = size_t{16} << 20;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail("{}: cannot be read ({}): name a text file", path, std::strerror(errno));
+  std::string text(kLargest + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) fail("{}: cannot be read ({}): name a text file", path, std::strerror(errno));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kLargest) fail("{}: is larger than {} bytes: name a text file", path, kLargest);
+  return text;
+}
+
 std::vector<std::string> read_labels(const std::string& path) {
   std::ifstream file(path);
   if (!file) fail("{}: cannot be read ({}): name a text file with one label a line", path, std::strerror(errno));

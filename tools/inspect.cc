@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
   std::string model;
-  LoadOptions load;
+  LoadArguments load;
   bool json = false;
 };
 
@@ -137,7 +137,7 @@ void print_json(const Model& model) {
 }
 
 int inspect_command(const Options& options) {
-  const Model model = require(Model::load(options.model, options.load));
+  const Model model = load_model(options.model, options.load);
   options.json ? print_json(model) : print_text(model);
   return kDone;
 }

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   add_inspect(app, action);
   add_verify(app, action);
   add_bench(app, action);
+  add_tune(app, action);
   add_make(app, action);
   return parse(app, argc, argv, action);
 }

@@ -3,6 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "tools/error.h"
+#include "tools/files.h"
+
 namespace tidbit::tools {
 namespace {
 
@@ -37,11 +40,23 @@ std::map<std::string, compiler::Shape> parse_shapes(const std::vector<std::strin
   return shapes;
 }
 
-void add_load_options(CLI::App& command, LoadOptions& options) {
-  command.add_option("--family", options.kernel_family, "Use one family of kernels wherever it can")
+void add_load_options(CLI::App& command, LoadArguments& arguments) {
+  command.add_option("--family", arguments.options.kernel_family, "Use one family of kernels wherever it can")
       ->check(CLI::IsMember({"bitserial", "lut", "dot"}))
       ->type_name("NAME");
-  command.add_flag("!--no-xnnpack", options.xnnpack, "Run real layers on Tidbit's own kernels, in float64");
+  command.add_flag("!--no-xnnpack", arguments.options.xnnpack, "Run real layers on Tidbit's own kernels, in float64");
+  command.add_option("--tuning", arguments.tuning, "Kernels measured on this device by 'tidbit tune'")
+      ->type_name("FILE");
+}
+
+Model load_model(const std::string& path, const LoadArguments& arguments) {
+  LoadOptions options = arguments.options;
+  if (!arguments.tuning.empty()) options.tuning = read_text(arguments.tuning);
+  Result<Model> model = Model::load(path, options);
+  if (model.status().code() == StatusCode::InvalidArgument && !arguments.tuning.empty()) {
+    fail("--tuning {}: {}", arguments.tuning, model.status().message());
+  }
+  return require(std::move(model));
 }
 
 }  // namespace tidbit::tools

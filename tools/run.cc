@@ -23,7 +23,7 @@ constexpr size_t kDefaultTop = 3;
 
 struct Options {
   std::string model, labels, expected_labels;
-  LoadOptions load;
+  LoadArguments load;
   std::vector<std::string> inputs, outputs;
   size_t top = 0, threads = 1, batch = 1;
 };
@@ -134,7 +134,7 @@ void print_ranges(const Model& model, const Outputs& outputs, size_t samples) {
 }
 
 int run_command(const Options& options) {
-  const Model model = require(Model::load(options.model, options.load));
+  const Model model = load_model(options.model, options.load);
   const std::vector<Samples> inputs = read_samples(model, options.inputs);
   const std::vector<std::string> labels =
       options.labels.empty() ? std::vector(model.labels().begin(), model.labels().end()) : read_labels(options.labels);

@@ -24,7 +24,7 @@ constexpr size_t kDefaultSamples = 8;
 
 struct Options {
   std::string onnx, model;
-  LoadOptions load;
+  LoadArguments load;
   std::vector<std::string> inputs, shapes;
   std::map<std::string, compiler::Shape> input_shapes;
   size_t samples = 0;
@@ -73,7 +73,7 @@ size_t print_layers(const Comparison& comparison) {
 }
 
 int verify_command(const Options& options) {
-  const Model model = require(Model::load(options.model, options.load));
+  const Model model = load_model(options.model, options.load);
   const compiler::Graph graph = compiler::import_onnx(options.onnx, {options.input_shapes});
   const std::vector<Sample> samples = make_samples(model, options);
 

@@ -41,7 +41,9 @@ class Convolution final : public Op {
     problem_ = {.shape = geometry_.group_shape(), .weights = weights_.grid(), .activations = grid_of(node.input(0))};
     require_exact_sums(node);
     require_countable(node);
-    kernel_ = kernels::select_gemm_kernel(problem_, kernels::host_isa(), options.family);
+    const kernels::Isa isa = kernels::host_isa();
+    if (!options.family) kernel_ = options.tuning.kernel(problem_, isa);
+    if (kernel_ == nullptr) kernel_ = kernels::select_gemm_kernel(problem_, isa, options.family);
     node.require(kernel_ != nullptr, "weights.grid", "has no kernel that runs it");
     packed_sizes_ = kernel_->packed_sizes(problem_);
   }
@@ -71,6 +73,7 @@ class Convolution final : public Op {
     info.weight_bytes = weights_.file_bytes();
     info.packed_bytes = static_cast<size_t>(std::min<uint64_t>(packed_bytes(), SIZE_MAX));
     info.kernel = kernel_->name;
+    info.layer = layer_key(problem_);
     for (const kernels::GemmKernel* kernel : kernels::usable_gemm_kernels(problem_, kernels::host_isa())) {
       info.candidates.emplace_back(kernel->name, kernel->cost(problem_));
     }

@@ -11,6 +11,7 @@
 #include "kernels/gemm.h"
 #include "runtime/reader.h"
 #include "runtime/threads.h"
+#include "runtime/tuning.h"
 #include "tidbit/tidbit.hpp"
 
 namespace tidbit::internal {
@@ -63,7 +64,8 @@ class Op {
 };
 
 struct OpOptions {
-  std::optional<kernels::Family> family;
+  std::optional<kernels::Family> family;  // instead of the tuning
+  Tuning tuning;
 };
 
 /// A node while its operator is made. Indices of tensors are already checked.

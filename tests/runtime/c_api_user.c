@@ -4,7 +4,7 @@
 
 tidbit_status run_in_c(const void* file, size_t bytes, const float* input, size_t samples, size_t index, float* output,
                        size_t output_elements) {
-  tidbit_load_options load = {sizeof(tidbit_load_options), NULL, 0, 0};
+  tidbit_load_options load = {sizeof(tidbit_load_options), NULL, 0, 0, NULL};
   tidbit_session_options options = {sizeof(tidbit_session_options), samples, 2, NULL};
   tidbit_tensor_info info = {.size = sizeof(tidbit_tensor_info)};
   tidbit_model* model = NULL;

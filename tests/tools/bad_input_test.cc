@@ -62,9 +62,17 @@ TEST_F(BadInput, MissingFiles) {
   expect_failure(tidbit({"run", model_, "--input", images, "--expect-labels", none}), none);
   expect_failure(tidbit({"inspect", none}), none);
   expect_failure(tidbit({"bench", none}), none);
+  expect_failure(tidbit({"tune", none, "-o", scratch_ / "a.tuning"}), none);
+  expect_failure(tidbit({"run", model_, "--input", images, "--tuning", none}), none);
   expect_failure(tidbit({"verify", none, model_}), none);
   expect_failure(tidbit({"verify", demo("digits_w2a2.onnx"), none}), none);
   EXPECT_EQ(scratch_.files(), 0u);
+}
+
+TEST_F(BadInput, TuningThatIsNone) {
+  write(scratch_ / "a.tuning", "tidbit-tuning 1\nlayer\n");
+  expect_failure(tidbit({"inspect", model_, "--tuning", scratch_ / "a.tuning"}), "a.tuning: ");
+  expect_failure(tidbit({"inspect", model_, "--tuning", model_}), "line 1");
 }
 
 TEST_F(BadInput, TruncatedOnnx) {

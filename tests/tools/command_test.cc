@@ -200,8 +200,32 @@ TEST_F(Command, VerifyAgrees) {
   EXPECT_THAT(given.out, HasSubstr("of 3 samples agree"));
 }
 
+TEST_F(Command, TuneKeepsKernelsThatChangeSpeedOnly) {
+  const std::string tuning = *scratch_ / "digits.tuning", output = *scratch_ / "y.npy";
+  const Finished tuned = tidbit({"tune", model_, "-o", tuning});
+  expect_success(tuned);
+  EXPECT_THAT(tuned.out, HasSubstr("kernel by rule"));
+  const auto kernels = [&](const std::vector<std::string>& options) {
+    std::vector<std::string> arguments = {"inspect", model_, "--json"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    std::vector<std::string> result;
+    const nlohmann::json inspected = nlohmann::json::parse(tidbit(arguments).out);
+    for (const auto& node : inspected["nodes"]) {
+      if (node["candidates"].size() > 1) result.push_back(node["kernel"].get<std::string>());
+    }
+    return result;
+  };
+  const std::vector<std::string> chosen = kernels({"--tuning", tuning});
+  ASSERT_FALSE(chosen.empty());
+  for (const std::string& kernel : chosen) EXPECT_THAT(read(tuning), HasSubstr(" " + kernel + "\n"));
+  expect_success(tidbit({"run", model_, "--input", demo("test_images.npy"), "--output", output}));
+  const std::string expected = read(output);
+  expect_success(tidbit({"run", model_, "--tuning", tuning, "--input", demo("test_images.npy"), "--output", output}));
+  EXPECT_EQ(read(output), expected);
+}
+
 TEST_F(Command, EverySubcommandHasHelpWithExamples) {
-  for (const char* subcommand : {"compile", "run", "inspect", "verify", "bench", "make"}) {
+  for (const char* subcommand : {"compile", "run", "inspect", "verify", "bench", "tune", "make"}) {
     const Finished help = tidbit({subcommand, "--help"});
     expect_success(help);
     EXPECT_THAT(help.out, AllOf(HasSubstr("Examples:"), HasSubstr(std::string("tidbit ") + subcommand)));

@@ -99,7 +99,8 @@ struct NodeInfo {
   size_t packed_bytes = 0;              // as packed for the kernel; XNNPACK packs for each session anew
   std::string kernel;                   // a GEMM layer's, or "xnnpack"; empty where there is no choice
   std::vector<std::pair<std::string, double>>
-      candidates;  // a GEMM layer's usable kernels and their cost, cheapest first
+      candidates;     // a GEMM layer's usable kernels and their cost, cheapest first
+  std::string layer;  // what a GEMM layer's speed depends on, by its name in LoadOptions::tuning
 };
 
 /// How an application turns pixels into the first input: real = (pixel/255 - mean[c]) / deviation[c].
@@ -112,6 +113,9 @@ struct ImagePreprocessing {
 struct LoadOptions {
   /// "bitserial", "lut" or "dot": use this family wherever it can; empty: the cheapest for each layer.
   std::string kernel_family = {};
+  /// What `tidbit tune` wrote on this device: kernels measured to be the fastest. Layers it does not name, and those
+  /// whose kernel this machine does not have, get the cheapest by rule. Does not count where kernel_family is given.
+  std::string tuning = {};
   /// A file that wants more than this for its activations, or for its packed weights, is refused. 4 GiB, or 1 GiB where
   /// addresses have 32 bits.
   size_t max_arena_bytes = SIZE_MAX > UINT32_MAX ? static_cast<size_t>(uint64_t{4} << 30) : size_t{1} << 30;
