@@ -327,6 +327,11 @@ class Emitter {
     return emitted(file::CreateCombine(fb_, &codes));
   }
 
+  Emitted emit_op(const Node&, const op::ResidualAdd& add) {
+    const auto epilogue = emit_epilogue(add.epilogue, true);
+    return emitted(file::CreateResidualAdd(fb_, fb_.CreateVector(&epilogue, 1)));
+  }
+
   Emitted emit_op(const Node&, const op::CodePool& pool) {
     const auto epilogue = emit_epilogue(pool.epilogue, true);
     return emitted(file::CreateAveragePool(fb_, emit_window(pool.window), true, epilogue));

@@ -208,6 +208,16 @@ Tensor evaluate(const op::Combine& combine, const Call& call) {
   return result;
 }
 
+Tensor evaluate(const op::ResidualAdd& add, const Call& call) {
+  Tensor result = values_of(call, 0);
+  const Tensor residual = values_of(call, 1);
+  const size_t channels = result.shape.empty() ? 1 : static_cast<size_t>(result.shape.back());
+  for (size_t i = 0; i < result.data.size(); ++i) {
+    result.data[i] = apply(add.epilogue, i % channels, result.data[i], residual.data[i]);
+  }
+  return result;
+}
+
 Tensor evaluate(const op::Map& map, const Call& call) {
   return each_with_channel(call, [&](double x, size_t channel) {
     for (const op::MapStep& step : map.steps) x = step_of_map(step, x, channel);

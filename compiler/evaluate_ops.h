@@ -56,6 +56,7 @@ Tensor evaluate(const op::Quantize&, const Call&);
 Tensor evaluate(const op::Dequantize&, const Call&);
 Tensor evaluate(const op::Lookup&, const Call&);
 Tensor evaluate(const op::Combine&, const Call&);
+Tensor evaluate(const op::ResidualAdd&, const Call&);
 Tensor evaluate(const op::Map&, const Call&);
 
 // evaluate_layout.cc

@@ -90,6 +90,7 @@ struct Name {
   std::string_view operator()(const op::Dequantize&) const { return "Dequantize"; }
   std::string_view operator()(const op::Lookup&) const { return "Lookup"; }
   std::string_view operator()(const op::Combine&) const { return "Combine"; }
+  std::string_view operator()(const op::ResidualAdd&) const { return "ResidualAdd"; }
   std::string_view operator()(const op::CodePool&) const { return "CodePool"; }
   std::string_view operator()(const op::CodeInterpolate&) const { return "CodeInterpolate"; }
   std::string_view operator()(const op::Map&) const { return "Map"; }

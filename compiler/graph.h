@@ -278,6 +278,11 @@ struct Combine {
   std::vector<uint8_t> codes;  // [levels of a][levels of b]
 };
 
+/// a, b of one shape, as codes: the values of a are the sums, b is the residual
+struct ResidualAdd {
+  Epilogue epilogue;
+};
+
 /// x as codes: integer sums, then the epilogue
 struct CodePool {
   Window window;
@@ -322,11 +327,12 @@ struct Map {
 
 }  // namespace op
 
-using Operator = std::variant<op::Convolution, op::MatMul, op::BatchNormalization, op::Binary, op::Unary, op::LeakyRelu,
-                              op::PRelu, op::Clip, op::Softmax, op::FakeQuant, op::Trunc, op::MultiThreshold,
-                              op::MaxPool, op::AveragePool, op::Reshape, op::Transpose, op::Concat, op::Pad, op::Resize,
-                              op::Gather, op::Interpolate, op::TopK, op::NonMaxSuppression, op::Linear, op::Quantize,
-                              op::Dequantize, op::Lookup, op::Combine, op::CodePool, op::CodeInterpolate, op::Map>;
+using Operator =
+    std::variant<op::Convolution, op::MatMul, op::BatchNormalization, op::Binary, op::Unary, op::LeakyRelu, op::PRelu,
+                 op::Clip, op::Softmax, op::FakeQuant, op::Trunc, op::MultiThreshold, op::MaxPool, op::AveragePool,
+                 op::Reshape, op::Transpose, op::Concat, op::Pad, op::Resize, op::Gather, op::Interpolate, op::TopK,
+                 op::NonMaxSuppression, op::Linear, op::Quantize, op::Dequantize, op::Lookup, op::Combine,
+                 op::ResidualAdd, op::CodePool, op::CodeInterpolate, op::Map>;
 
 /// "Convolution", ...: for messages and reports.
 std::string_view name(const Operator& op);

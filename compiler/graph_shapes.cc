@@ -305,12 +305,15 @@ class Rules {
   }
 
   std::vector<Shape> operator()(const op::Combine& combine) const {
-    inputs(2, 2);
-    require_codes(0);
-    require_codes(1);
-    require(shape(0) == shape(1), "inputs " + to_string(shape(0)) + " and " + to_string(shape(1)) + " differ");
+    two_codes();
     const int64_t levels = int64_t{levels_of(0)} * levels_of(1);
     require(static_cast<int64_t>(combine.codes.size()) == levels, "the table does not fit the inputs' levels");
+    return {shape(0)};
+  }
+
+  std::vector<Shape> operator()(const op::ResidualAdd& add) const {
+    two_codes();
+    check_epilogue(add.epilogue, channels());
     return {shape(0)};
   }
 
@@ -337,6 +340,13 @@ class Rules {
             fmt::format("has {} inputs, should have {}", node_.inputs.size(),
                         least == most ? std::to_string(least) : fmt::format("{} to {}", least, most)));
     for (size_t i = 0; i < least; ++i) require(has(i), fmt::format("input {} is missing", i));
+  }
+
+  void two_codes() const {
+    inputs(2, 2);
+    require_codes(0);
+    require_codes(1);
+    require(shape(0) == shape(1), "inputs " + to_string(shape(0)) + " and " + to_string(shape(1)) + " differ");
   }
 
   const Shape& shape(size_t i) const {

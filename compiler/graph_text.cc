@@ -141,6 +141,7 @@ struct Attributes {
   std::string operator()(const op::Dequantize& d) const { return table(d.channels, d.values); }
   std::string operator()(const op::Lookup& l) const { return table(l.channels, l.codes); }
   std::string operator()(const op::Combine& c) const { return table(1, c.codes); }
+  std::string operator()(const op::ResidualAdd& r) const { return epilogue_text(r.epilogue); }
   std::string operator()(const op::CodePool& c) const { return window_text(c.window) + epilogue_text(c.epilogue); }
   std::string operator()(const op::Map& m) const {
     std::string text;

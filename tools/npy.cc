@@ -22,11 +22,6 @@ static_assert(std::endian::native == std::endian::little, "'<f4' is copied as it
 constexpr std::string_view kMagic("\x93NUMPY", 6);
 constexpr size_t kHeaderAlignment = 64;
 
-template <class T>
-constexpr std::string_view kDescr = std::is_same_v<T, float> ? "<f4" : "<i8";
-template <class T>
-constexpr std::string_view kTypeName = std::is_same_v<T, float> ? "float32" : "int64";
-
 struct Header {
   std::string descr;
   bool fortran_order = false;
@@ -147,6 +142,25 @@ size_t count(const std::vector<int64_t>& shape) {
 
 }  // namespace
 
+namespace {
+
+template <class Stored, class T>
+std::vector<T> read_elements(const std::string& path, std::ifstream& file, size_t file_bytes, const Header& header) {
+  const size_t elements = count(header.shape);
+  const size_t available = file_bytes - static_cast<size_t>(file.tellg());
+  if (elements > available / sizeof(Stored) || elements * sizeof(Stored) != available) {
+    fail("{}: expected the data of a {} array, found {} bytes: the file is damaged, save it again", path,
+         to_string(header.shape), available);
+  }
+  std::vector<Stored> stored(elements);
+  file.read(reinterpret_cast<char*>(stored.data()), static_cast<std::streamsize>(available));
+  if (!file) fail("{}: cannot be read ({}): save it again", path, std::strerror(errno));
+  if constexpr (std::is_same_v<Stored, T>) return stored;
+  return {stored.begin(), stored.end()};
+}
+
+}  // namespace
+
 template <class T>
 Array<T> read_npy(const std::string& path) {
   std::error_code error;
@@ -157,23 +171,19 @@ Array<T> read_npy(const std::string& path) {
 
   const std::string text = read_header(path, file, file_bytes);
   const Header header = HeaderParser(path, text).parse();
-  if (header.descr != kDescr<T>) {
-    fail("{}: expected {} ('{}'), found '{}': convert it with .astype(numpy.{})", path, kTypeName<T>, kDescr<T>,
-         header.descr, kTypeName<T>);
-  }
   if (header.fortran_order && header.shape.size() > 1) {
     fail("{}: expected C order, found Fortran order: convert it with numpy.ascontiguousarray", path);
   }
-  const size_t elements = count(header.shape);
-  const size_t available = file_bytes - static_cast<size_t>(file.tellg());
-  if (elements > available / sizeof(T) || elements * sizeof(T) != available) {
-    fail("{}: expected the data of a {} array, found {} bytes: the file is damaged, save it again", path,
-         to_string(header.shape), available);
+  const std::string& descr = header.descr;
+  if constexpr (std::is_same_v<T, float>) {
+    if (descr == "<f4") return {header.shape, read_elements<float, T>(path, file, file_bytes, header)};
+    fail("{}: expected float32 ('<f4'), found '{}': convert it with .astype(numpy.float32)", path, descr);
+  } else {
+    if (descr == "<i8") return {header.shape, read_elements<int64_t, T>(path, file, file_bytes, header)};
+    if (descr == "<i4") return {header.shape, read_elements<int32_t, T>(path, file, file_bytes, header)};
+    if (descr == "|u1") return {header.shape, read_elements<uint8_t, T>(path, file, file_bytes, header)};
+    fail("{}: expected int64 ('<i8'), int32 or uint8, found '{}': convert it with .astype(numpy.int64)", path, descr);
   }
-  Array<T> array{header.shape, std::vector<T>(elements)};
-  file.read(reinterpret_cast<char*>(array.data.data()), static_cast<std::streamsize>(available));
-  if (!file) fail("{}: cannot be read ({}): save it again", path, std::strerror(errno));
-  return array;
 }
 
 template Array<float> read_npy<float>(const std::string& path);

@@ -15,8 +15,8 @@ struct Array {
   std::vector<T> data;
 };
 
-/// Reads an array whose type must be T. Throws Error that names the file, what was expected and what was found; never
-/// allocates more than the file's size.
+/// Reads an array of float32, or, as int64, one of int64, int32 or uint8. Throws Error that names the file, what was
+/// expected and what was found; never allocates more than the file's size.
 template <class T>
 Array<T> read_npy(const std::string& path);
 

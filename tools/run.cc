@@ -171,7 +171,8 @@ void add_run(CLI::App& app, Action& action) {
       ->type_name("K");
   command->add_option("--labels", options->labels, "Names of the classes, one a line; else the file's own")
       ->type_name("FILE");
-  command->add_option("--expect-labels", options->expected_labels, "int64 .npy with the right classes: print accuracy")
+  command
+      ->add_option("--expect-labels", options->expected_labels, ".npy of integers, the right classes: print accuracy")
       ->type_name("Y.npy");
   command->add_option("--threads", options->threads, "Threads to use")->check(CLI::Range(1, 1024))->type_name("N");
   command->add_option("--batch", options->batch, "Samples to run at once")->check(CLI::PositiveNumber)->type_name("N");

@@ -58,6 +58,19 @@ bool runs_on_reals(const Operator& op) {
 
 double real_of(const Quantization& q, int32_t code) { return q.scales[0] * q.grid.value(code); }
 
+/// The codes of chain(a) + b or chain(a) - b as an epilogue of a's values; empty where no line gives them all. b has no
+/// chain of its own.
+std::optional<op::Epilogue> residual_add(op::BinaryFunction binary, const Chain& chain, const Quantization& a,
+                                         const Chain& chain_of_b, const Quantization& b, const CodeFunction& function) {
+  if (binary != op::BinaryFunction::Add && binary != op::BinaryFunction::Sub) return std::nullopt;
+  if (!chain_of_b.functions().empty()) return std::nullopt;
+  Chain before;
+  before.append(with_operand(op::BinaryFunction::Mul, a.scales[0]));
+  const ResidualInput residual{b.grid, binary == op::BinaryFunction::Sub ? -b.scales[0] : b.scales[0]};
+  const SumDomain domain{SumDomain::Kind::Integer, {a.grid.lowest()}, {a.grid.highest()}};
+  return find_residual_epilogue(concatenate(before, chain), function, residual, domain, 1);
+}
+
 }  // namespace
 
 Plan Planner::plan(const Demand& demand) { return demand.codes ? plan_codes(demand.value) : plan_reals(demand.value); }
@@ -167,6 +180,10 @@ std::optional<Plan> Planner::plan_combine(const Source& source, const CodeFuncti
   if (qa.grid.bits + qb.grid.bits > kCombineBits) return std::nullopt;
   const op::BinaryFunction combine = std::get<op::Binary>(node.op).function;
   const ScalarFunction::Binary binary{combine, {}, false};
+  if (auto add = residual_add(combine, a.chain, qa, b.chain, qb, function)) {
+    const std::string how = describe(*add) + " of codes";
+    return Plan{{{a.value, true}, {b.value, true}}, op::ResidualAdd{*std::move(add)}, kNoValue, {}, how};
+  }
   op::Combine table;
   for (int32_t i = 0; i < qa.grid.levels(); ++i) {
     for (int32_t j = 0; j < qb.grid.levels(); ++j) {

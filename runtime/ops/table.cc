@@ -34,6 +34,7 @@ constexpr std::array kOps = {
     Entry{file::Operator::Interpolate, make_interpolate},
     Entry{file::Operator::TopK, make_top_k},
     Entry{file::Operator::NonMaxSuppression, make_non_max_suppression},
+    Entry{file::Operator::ResidualAdd, make_residual_add},
 };
 
 constexpr bool in_order_of_tags() {

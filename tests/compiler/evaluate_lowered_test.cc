@@ -226,6 +226,12 @@ TEST(Tables, DequantizeLookupCombine) {
   EXPECT_EQ(run(op::Combine{{0, 1, 2, 3, 4, 5, 6, 7}}, {x, one_bit})[0].data, (Numbers{1, 6, 3, 4}));
 }
 
+TEST(ResidualAdd, AddsValues) {
+  const Argument x = {{{1, 3}, {0, 2, 3}}, kUnsigned2}, residual = {{{1, 3}, {0, 2, 3}}, kBipolar2};  // -3, 1, 3
+  const op::Affine affine = {.multiplier = {1}, .offset = {1}, .residual_multiplier = 0.5, .lowest = 0, .highest = 5};
+  EXPECT_EQ(run(op::ResidualAdd{affine}, {x, residual})[0].data, (Numbers{0, 4, 5}));  // -0.5, 3.5, 5.5
+}
+
 TEST(CodePool, SumsTheValuesInsideTheImage) {
   const Argument x = {{{1, 2, 2, 1}, {0, 1, 2, 3}}, kBipolar2};  // values -3, -1, 1, 3
   op::CodePool pool = {{{2, 2}, {2, 2}, {1, 1}, {1, 1}, {1, 1}}, sum_itself()};

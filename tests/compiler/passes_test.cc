@@ -249,6 +249,14 @@ void codes_to_codes(B& b) {  // requantization, twice the same quantizer, and a 
   b.output(b.node(B::quantizer(3, true, 0.3), {b.node(B::add(), {coarse, p})}));
 }
 
+void pairs_of_codes(B& b) {  // sums and differences are lines, products are tables
+  ValueId p = b.node(B::quantizer(8, true, 0.03), {b.input({1, 4, 9, 9})});
+  ValueId q = b.node(B::quantizer(8, false, 0.017), {b.input({1, 4, 9, 9})});
+  b.output(b.node(B::quantizer(8, false, 0.021), {b.node(B::relu(), {b.node(B::add(), {p, q})})}));
+  b.output(b.node(B::quantizer(3, true, 0.41237), {b.node(op::Binary{op::BinaryFunction::Sub}, {p, q})}));
+  b.output(b.node(B::quantizer(8, true, 0.05), {b.node(op::Binary{op::BinaryFunction::Mul}, {p, q})}));
+}
+
 void channelwise_normalisation(B& b) {  // of the input, in channels-first layout
   ValueId x =
       b.node(op::Binary{op::BinaryFunction::Sub}, {b.input({1, 3, 5, 5}), b.constant(b.random({1, 3, 1, 1}, 0, 1))});
@@ -297,26 +305,37 @@ void float_network(B& b) {
   b.output(b.node(average, {x}));
 }
 
+TEST(Passes, AddCodesWithoutATable) {
+  GraphBuilder builder(7);
+  pairs_of_codes(builder);
+  Graph graph = builder.graph();
+  run_passes(graph);
+  const auto count = [&]<class Op>(std::type_identity<Op>) {
+    return std::ranges::count_if(graph.nodes, [](const Node& node) { return std::holds_alternative<Op>(node.op); });
+  };
+  EXPECT_EQ(count(std::type_identity<op::ResidualAdd>()), 2) << to_text(graph);
+  EXPECT_EQ(count(std::type_identity<op::Combine>()), 1) << to_text(graph);
+}
+
 std::string case_name(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(
     Graphs, PassesTest,
-    ::testing::Values(Case{"ConvW1A2", conv_block<1, 2>}, Case{"ConvW2A2", conv_block<2, 2>},
-                      Case{"ConvW3A5", conv_block<3, 5>}, Case{"ConvW4A4", conv_block<4, 4>},
-                      Case{"ConvW8A8", conv_block<8, 8>}, Case{"Bipolar", bipolar_block},
-                      Case{"Residual", residual_block}, Case{"TwoReaders", two_readers},
-                      Case{"ResidualOfTwoLayers", residual_of_two_layers},
-                      Case{"CrossedResiduals", crossed_residuals, 1}, Case{"Difference", difference_of_layer_and_codes},
-                      Case{"PooledCodes", pooled_codes}, Case{"PaddedAverage", padded_average, 1},
-                      Case{"TruncatedAverage", truncated_average}, Case{"PixelShuffle", pixel_shuffle},
-                      Case{"QuantizerBelowPool", quantizer_below_pool},
-                      Case{"FallingBelowPool", falling_function_below_pool}, Case{"FullyConnected", fully_connected, 1},
-                      Case{"TransposedWeights", transposed_weights}, Case{"RealActivations", real_activations, 1},
-                      Case{"Depthwise", depthwise}, Case{"SmoothActivations", smooth_activations},
-                      Case{"CodesToCodes", codes_to_codes}, Case{"ChannelwiseNormalisation", channelwise_normalisation},
-                      Case{"ZeroPoints", zero_points}, Case{"RoundingModes", rounding_modes},
-                      Case{"PerChannelActivations", per_channel_activations, 2, 1e-6},
-                      Case{"Concatenated", concatenated}, Case{"FloatNetwork", float_network, 2, 1e-6}),
+    ::testing::Values(
+        Case{"ConvW1A2", conv_block<1, 2>}, Case{"ConvW2A2", conv_block<2, 2>}, Case{"ConvW3A5", conv_block<3, 5>},
+        Case{"ConvW4A4", conv_block<4, 4>}, Case{"ConvW8A8", conv_block<8, 8>}, Case{"Bipolar", bipolar_block},
+        Case{"Residual", residual_block}, Case{"TwoReaders", two_readers},
+        Case{"ResidualOfTwoLayers", residual_of_two_layers}, Case{"CrossedResiduals", crossed_residuals, 1},
+        Case{"Difference", difference_of_layer_and_codes}, Case{"PooledCodes", pooled_codes},
+        Case{"PaddedAverage", padded_average, 1}, Case{"TruncatedAverage", truncated_average},
+        Case{"PixelShuffle", pixel_shuffle}, Case{"QuantizerBelowPool", quantizer_below_pool},
+        Case{"FallingBelowPool", falling_function_below_pool}, Case{"FullyConnected", fully_connected, 1},
+        Case{"TransposedWeights", transposed_weights}, Case{"RealActivations", real_activations, 1},
+        Case{"Depthwise", depthwise}, Case{"SmoothActivations", smooth_activations},
+        Case{"CodesToCodes", codes_to_codes}, Case{"PairsOfCodes", pairs_of_codes},
+        Case{"ChannelwiseNormalisation", channelwise_normalisation}, Case{"ZeroPoints", zero_points},
+        Case{"RoundingModes", rounding_modes}, Case{"PerChannelActivations", per_channel_activations, 2, 1e-6},
+        Case{"Concatenated", concatenated}, Case{"FloatNetwork", float_network, 2, 1e-6}),
     case_name);
 
 }  // namespace

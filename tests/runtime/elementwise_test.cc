@@ -111,6 +111,28 @@ TEST(Combine, LooksUpPairs) {
   }
 }
 
+TEST(ResidualAdd, RunsItsEpiloguesOnTheSum) {
+  Random random;
+  for (const Shape& shape : {Shape{300, 101}, Shape{1, 9, 7, 16}, Shape{2, 5000}}) {
+    const Grid signed8{8, 1, -128}, bipolar2{2, 2, -3}, unsigned8{8, 1, 0};
+    TbitBuilder builder;
+    const uint32_t a = builder.code_input(shape, signed8), b = builder.code_input(shape, bipolar2);
+    const uint32_t codes = builder.codes(shape, unsigned8), reals = builder.output(builder.real(shape));
+    plain::ResidualAddT op;
+    op.epilogues.push_back(builder.affine<float>({0.25f}, {30}, 200, -2.5));
+    op.epilogues.push_back(builder.real_affine({0.5}, {1}));
+    builder.node("add", std::move(op), {a, b}, {codes, reals});
+    builder.code_output(codes);
+    const Values x = random.code_values(shape, signed8), y = random.code_values(shape, bipolar2);
+    const std::vector<Values> outputs = run_every_way(builder, {x, y});
+    for (size_t i = 0; i < x.size(); ++i) {
+      const float v = x[i] - 128, r = 2 * y[i] - 3;
+      ASSERT_EQ(outputs[0][i], v * 0.5f + 1) << i;
+      ASSERT_EQ(outputs[1][i], std::clamp(std::nearbyint(v * 0.25f + 30 + r * -2.5f), 0.0f, 200.0f)) << i;
+    }
+  }
+}
+
 /// What a Map of one step makes of the values, whose last axis is `channels`.
 Values map(const Values& values, uint32_t channels, plain::MapFunction function, const std::vector<double>& a,
            const std::vector<double>& b, double lowest = 0, double highest = 0,

@@ -33,6 +33,7 @@ enum SmallNode : size_t {
   kTopKNode,
   kAsBoxesNode,
   kSuppressionNode,
+  kResidualAddNode,
 };
 
 /// From [1,4,4,3] to a residual convolution, a depthwise one, pools, tables, a classifier with softmax, and an image.
@@ -165,6 +166,9 @@ class SmallModel {
     plain::NonMaxSuppressionT suppression;
     suppression.most_per_class = 2;
     builder.node("suppression", std::move(suppression), {boxes, scores}, {builder.output(builder.real({2, 3}))});
+    plain::ResidualAddT add;
+    add.epilogues.push_back(builder.affine<float>({0.5f}, {0}, 3, 0.5));
+    builder.node("add", std::move(add), {codes_, codes_}, {builder.codes({1, 4, 4, 3}, {2, 1, 0})});
   }
 
   std::unique_ptr<plain::InterpolationT> interpolation(const std::vector<uint32_t>& first,

@@ -237,6 +237,16 @@ const Bent kNodes[] = {
     {"combine_code",
      [](TbitBuilder& b) { node(b, kCombineNode).op.AsCombine()->codes = b.blob(std::vector<uint8_t>(16, 8)); },
      "node 'combine'", "codes"},
+    {"add_inputs", [](TbitBuilder& b) { node(b, kResidualAddNode).inputs.pop_back(); }, "node 'add'", "inputs"},
+    {"add_reals", [](TbitBuilder& b) { node(b, kResidualAddNode).inputs[1] = b.model.inputs[0]; }, "node 'add'",
+     "inputs[1]"},
+    {"add_shape",
+     [](TbitBuilder& b) {
+       tensor(b, node(b, kResidualAddNode).outputs[0]).shape = {1, 4, 4, 1};
+     },
+     "node 'add'", "outputs[0]"},
+    {"add_epilogues", [](TbitBuilder& b) { node(b, kResidualAddNode).op.AsResidualAdd()->epilogues.clear(); },
+     "node 'add'", "epilogues"},
     {"dequantize_size", [](TbitBuilder& b) { node(b, kDequantizeNode).op.AsDequantize()->values->mutate_size(256); },
      "node 'dequantize'", "values"},
     {"map_steps", [](TbitBuilder& b) { node(b, kMapNode).op.AsMap()->steps.clear(); }, kMap, "steps"},
@@ -411,10 +421,11 @@ TEST(Validator, UnknownOperatorsAreNamed) {
   const auto* table = reinterpret_cast<const flatbuffers::Table*>(softmax);
   auto* tag = const_cast<uint8_t*>(table->GetAddressOf(plain::Node::VT_OP_TYPE));
   ASSERT_EQ(*tag, static_cast<uint8_t>(plain::Operator::Softmax));
-  *tag = static_cast<uint8_t>(plain::Operator::MAX) + 1;
+  const int unknown = static_cast<int>(plain::Operator::MAX) + 1;
+  *tag = static_cast<uint8_t>(unknown);
   const Status status = Model::load(file.bytes()).status();
   EXPECT_EQ(status.code(), StatusCode::InvalidFile);
-  EXPECT_THAT(status.message(), HasSubstr("node 'softmax': op is unknown: 23; update tidbit"));
+  EXPECT_THAT(status.message(), HasSubstr("node 'softmax': op is unknown: " + std::to_string(unknown) + "; update"));
 }
 
 TEST(Validator, PoolsMustTouchTheImage) {

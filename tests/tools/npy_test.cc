@@ -52,6 +52,13 @@ TEST(Npy, ReadsLabels) {
   test::write(scratch / "y.npy",
               npy("{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", std::string("\x07\0\0\0\0\0\0\0", 8)));
   EXPECT_EQ(read_npy<int64_t>(scratch / "y.npy").data, std::vector<int64_t>{7});
+  test::write(scratch / "y.npy", npy("{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }",
+                                     std::string("\x07\0\0\0\xff\xff\xff\xff", 8)));
+  EXPECT_EQ(read_npy<int64_t>(scratch / "y.npy").data, (std::vector<int64_t>{7, -1}));
+  test::write(scratch / "y.npy", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", "\xff\x01"));
+  EXPECT_EQ(read_npy<int64_t>(scratch / "y.npy").data, (std::vector<int64_t>{255, 1}));
+  test::write(scratch / "y.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "1234"));
+  EXPECT_THAT([&] { read_npy<int64_t>(scratch / "y.npy"); }, fails_with("expected int64"));
 }
 
 TEST(Npy, NamesWhatItExpectedAndFound) {
