@@ -16,7 +16,7 @@ struct Array {
 };
 
 /// Reads an array of float32, or, as int64, one of int64, int32 or uint8. Throws Error that names the file, what was
-/// expected and what was found; never allocates more than the file's size.
+/// expected and what was found; allocates by the measure of what the file holds.
 template <class T>
 Array<T> read_npy(const std::string& path);
 
