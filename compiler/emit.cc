@@ -260,12 +260,17 @@ class Emitter {
   }
 
   Offset<file::Epilogue> emit_form(const op::Affine& a, bool) {
-    const file::Blob multiplier = a.float32 ? parameters(converted<float>(a.multiplier)) : parameters(a.multiplier);
-    const file::Blob offset = a.float32 ? parameters(converted<float>(a.offset)) : parameters(a.offset);
+    const auto reals = [&](const std::vector<double>& values) {
+      return a.float32 ? parameters(converted<float>(values)) : parameters(values);
+    };
+    const file::Blob multiplier = reals(a.multiplier), offset = reals(a.offset);
     const auto arithmetic = a.float32 ? file::Arithmetic::Float32 : file::Arithmetic::Float64;
     const auto form = file::CreateAffine(fb_, arithmetic, &multiplier, &offset, a.residual_multiplier,
                                          static_cast<uint8_t>(a.lowest), static_cast<uint8_t>(a.highest));
-    return file::CreateEpilogue(fb_, file::EpilogueForm::Affine, form.Union());
+    if (a.knee.empty()) return file::CreateEpilogue(fb_, file::EpilogueForm::Affine, form.Union());
+    const file::Blob knee = reals(a.knee), slope = reals(a.slope_below), moved = reals(a.offset_below);
+    const auto bent = file::CreateBentAffine(fb_, form, &knee, &slope, &moved);
+    return file::CreateEpilogue(fb_, file::EpilogueForm::BentAffine, bent.Union());
   }
 
   Offset<file::Epilogue> emit_form(const op::RealAffine& r, bool) {

@@ -34,17 +34,24 @@ struct Apply {
 
   template <class Real>
   double rounded(const op::Affine& affine) const {
-    return clip(std::nearbyint(sum_in<Real>(affine)), affine.lowest, affine.highest);
+    Real y = sum_in<Real>(affine);
+    if (!affine.knee.empty() && y < of_channel<Real>(affine.knee)) {
+      y = y * of_channel<Real>(affine.slope_below);
+      y = y + of_channel<Real>(affine.offset_below);
+    }
+    return clip(std::nearbyint(y), affine.lowest, affine.highest);
+  }
+
+  template <class Real>
+  Real of_channel(const std::vector<double>& array) const {
+    return static_cast<Real>(array[array.size() == 1 ? 0 : channel]);
   }
 
   /// Each operation is rounded, in the order of the file format; no operation is fused (see cmake/targets.cmake).
   template <class Real>
   Real sum_in(const auto& affine) const {
-    const auto of_channel = [&](const std::vector<double>& array) {
-      return static_cast<Real>(array[array.size() == 1 ? 0 : channel]);
-    };
-    const Real product = static_cast<Real>(sum) * of_channel(affine.multiplier);
-    const Real moved = product + of_channel(affine.offset);
+    const Real product = static_cast<Real>(sum) * of_channel<Real>(affine.multiplier);
+    const Real moved = product + of_channel<Real>(affine.offset);
     if (affine.residual_multiplier == 0) return moved;
     const Real added = static_cast<Real>(residual) * static_cast<Real>(affine.residual_multiplier);
     return moved + added;

@@ -229,6 +229,8 @@ struct Affine {
   std::vector<double> multiplier, offset;  // one a channel or one
   double residual_multiplier = 0;
   int32_t lowest = 0, highest = 0;
+  // What is below the knee before it is rounded is multiplied and moved once more. Empty: no knee.
+  std::vector<double> knee = {}, slope_below = {}, offset_below = {};
 };
 
 struct RealAffine {

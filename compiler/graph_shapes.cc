@@ -42,7 +42,13 @@ void check_epilogue(const op::Epilogue& epilogue, int64_t channels) {
                  form.values.size() == static_cast<size_t>(form.channels * form.steps) &&
                  (form.falling.empty() || form.falling.size() == static_cast<size_t>(form.channels));
         } else {
-          return same_or_one(form.multiplier.size(), channels) && same_or_one(form.offset.size(), channels);
+          bool fit = same_or_one(form.multiplier.size(), channels) && same_or_one(form.offset.size(), channels);
+          if constexpr (std::is_same_v<Form, op::Affine>) {
+            const size_t knees = form.knee.size();
+            fit = fit && (knees == 0 || same_or_one(knees, channels)) && form.slope_below.size() == knees &&
+                  form.offset_below.size() == knees;
+          }
+          return fit;
         }
       },
       epilogue);

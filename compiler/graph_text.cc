@@ -43,8 +43,10 @@ struct EpilogueText {
                        falling, list(t.values));
   }
   std::string operator()(const op::Affine& a) const {
-    return fmt::format(" affine{}(*{} +{} residual*{} in [{},{}])", a.float32 ? 32 : 64, list(a.multiplier),
-                       list(a.offset), a.residual_multiplier, a.lowest, a.highest);
+    const std::string below =
+        a.knee.empty() ? "" : fmt::format(" below {} *{} +{}", list(a.knee), list(a.slope_below), list(a.offset_below));
+    return fmt::format(" affine{}(*{} +{} residual*{}{} in [{},{}])", a.float32 ? 32 : 64, list(a.multiplier),
+                       list(a.offset), a.residual_multiplier, below, a.lowest, a.highest);
   }
   std::string operator()(const op::RealAffine& a) const {
     return fmt::format(" real(*{} +{} residual*{} in [{},{}])", list(a.multiplier), list(a.offset),

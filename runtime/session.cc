@@ -48,7 +48,7 @@ class SessionImpl {
   AlignedBuffer arena;
 
  private:
-  std::unique_ptr<BoundNode> bind(size_t node) const;
+  std::unique_ptr<BoundNode> bind(size_t node);
 
   Threads threads_;
   std::vector<std::byte*> tensors_, scratch_;
@@ -77,16 +77,18 @@ SessionImpl::SessionImpl(std::shared_ptr<const ModelImpl> of_model, const Sessio
   if (options.profile) seconds.resize(model->ops.size());
 }
 
-std::unique_ptr<BoundNode> SessionImpl::bind(size_t node) const {
+std::unique_ptr<BoundNode> SessionImpl::bind(size_t node) {
   const NodeInfo& info = model->description.nodes[node];
   const auto reals_of = [&](size_t index) { return reinterpret_cast<float*>(tensors_[index]); };
   std::vector<float*> inputs;
   for (const size_t input : info.inputs) inputs.push_back(reals_of(input));
-  return bind_to_xnnpack(*model->xnnpack_forms[node], {.node = title(info, node),
-                                                       .batch = options.batch,
-                                                       .inputs = inputs,
-                                                       .output = reals_of(info.outputs[0]),
-                                                       .threads = threads_});
+  return bind_to_xnnpack(*model->xnnpack_forms[node],
+                         {.node = title(info, node),
+                          .batch = options.batch,
+                          .inputs = inputs,
+                          .output = reals_of(info.outputs[0]),
+                          .pool = threads_.pool(),
+                          .last = node + 1 == model->ops.size() || !model->xnnpack_forms[node + 1]});
 }
 
 void SessionImpl::run() noexcept {

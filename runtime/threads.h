@@ -5,18 +5,21 @@
 #include <cstddef>
 #include <memory>
 
+#include "runtime/workers.h"
+
 namespace tidbit::internal {
 
 class Threads {
  public:
-  /// Makes a pool of `count` threads, the caller's among them; none for one thread. Throws Failure.
+  /// `count` threads, the caller's among them. Throws Failure.
   explicit Threads(size_t count);
   /// Uses the application's pthreadpool_t.
   explicit Threads(void* pool);
 
   size_t count() const { return count_; }
-  /// The pthreadpool_t; may be null for one thread.
-  void* pool() const { return pool_; }
+  /// A pthreadpool_t of as many threads, for who needs one: made when it is first asked for, null for one thread.
+  /// Throws Failure.
+  void* pool();
 
   /// Calls body(index, thread) for every index below `count`, in any order, and returns when all are done. No two calls
   /// at a time have the same `thread`, which is below this->count(). Allocates nothing.
@@ -35,15 +38,15 @@ class Threads {
   }
 
  private:
-  using Task = void (*)(const void* context, size_t index, size_t thread);
-  void run(size_t count, Task task, const void* context) const noexcept;
+  void run(size_t count, Workers::Task task, const void* context) const noexcept;
 
   struct Destroy {
     void operator()(void* pool) const;
   };
-  std::unique_ptr<void, Destroy> owned_;
+  std::unique_ptr<Workers> workers_;      // null for one thread, and where the application has a pool
+  std::unique_ptr<void, Destroy> owned_;  // the pool, if it was made here
   void* pool_ = nullptr;
-  size_t count_ = 1;
+  size_t count_;
 };
 
 }  // namespace tidbit::internal

@@ -102,8 +102,8 @@ class Definition {
 
   std::unique_ptr<BoundNode> finish() {
     auto node = std::make_unique<XnnpackNode>();
-    check_(xnn_create_runtime_v2(subgraph_.handle, static_cast<pthreadpool_t>(binding_.threads.pool()), 0,
-                                 &node->runtime.handle));
+    check_(xnn_create_runtime_v2(subgraph_.handle, static_cast<pthreadpool_t>(binding_.pool),
+                                 binding_.last ? XNN_FLAG_YIELD_WORKERS : 0, &node->runtime.handle));
     std::vector<xnn_external_value> values;
     for (uint32_t i = 0; i < binding_.inputs.size(); ++i) values.push_back({i, binding_.inputs[i]});
     values.push_back({output_id(), binding_.output});

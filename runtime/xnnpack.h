@@ -11,7 +11,6 @@
 #include <string>
 
 #include "runtime/ops/real_form.h"
-#include "runtime/threads.h"
 
 namespace tidbit::internal {
 
@@ -28,7 +27,8 @@ struct Binding {
   size_t batch;
   std::span<float* const> inputs;  // kReadBeyond bytes beyond a tensor may be read
   float* output;
-  const Threads& threads;
+  void* pool;  // pthreadpool_t
+  bool last;   // the next node is not XNNPACK's: its threads may sleep, ours are to work
 };
 
 /// Whether XNNPACK has the operator, this library was built with XNNPACK, and the machine can run it.

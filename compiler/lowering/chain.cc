@@ -97,6 +97,30 @@ void apply_line(AffineForm& form, double slope, double offset) {
   form.offset = form.offset * slope + offset;
   form.lowest = std::isfinite(form.lowest) ? form.lowest * slope + offset : -kInfinity;
   form.highest = std::isfinite(form.highest) ? form.highest * slope + offset : kInfinity;
+  if (!form.knee) return;
+  form.knee->place = form.knee->place * slope + offset;
+  if (slope == 0) form.knee.reset();
+  if (slope >= 0) return;
+  // The bent side is above now: the line through it is bent below, back to the other one.
+  const auto [place, below] = *form.knee;
+  if (below == 0) {
+    form.highest = std::min(form.highest, place);
+    form.knee.reset();
+    return;
+  }
+  form.slope *= below;
+  form.offset = (form.offset - place) * below + place;
+  form.knee->below = 1 / below;
+}
+
+/// Composes: numbers below 0 are multiplied by `slope`.
+bool apply_knee(AffineForm& form, double slope) {
+  if (!(slope >= 0) || form.knee) return false;
+  for (double* bound : {&form.lowest, &form.highest}) {
+    if (std::isfinite(*bound)) *bound = leaky_relu(*bound, slope);
+  }
+  form.knee = Knee{0, slope};
+  return true;
 }
 
 bool apply_affine(AffineForm& form, const ScalarFunction& function, int64_t channel) {
@@ -130,6 +154,11 @@ bool apply_affine(AffineForm& form, const ScalarFunction& function, int64_t chan
                 return false;
             }
             return false;
+          },
+          [&](const ScalarFunction::PRelu& f) {
+            const double slope = f.slope[channel];
+            if (slope == 0 && f.slope.uniform()) return clamp(0, kInfinity);
+            return slope == 1 || apply_knee(form, slope);
           },
           [&](const op::Unary& f) { return f.function == op::UnaryFunction::Relu && clamp(0, kInfinity); },
           [&](const op::Clip& f) { return f.lowest <= f.highest && clamp(f.lowest, f.highest); },

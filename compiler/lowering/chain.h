@@ -68,10 +68,16 @@ ValueId varying_input(const Graph&, const Node&);
 
 enum class Direction : uint8_t { Constant, Rising, Falling, None };
 
-/// y = clamp(slope*x + offset, lowest, highest)
+/// A number t below `place` becomes (t - place)*below + place; `below` is not negative.
+struct Knee {
+  double place, below;
+};
+
+/// y = clamp(t, lowest, highest) with t = slope*x + offset, bent at the knee if there is one.
 struct AffineForm {
   double slope = 1, offset = 0;
   double lowest, highest;
+  std::optional<Knee> knee = {};
 };
 
 class Chain {
@@ -87,7 +93,7 @@ class Chain {
   /// None where some function of the chain both rises and falls.
   Direction direction(int64_t channel) const;
 
-  /// Empty where the chain is no clamped line.
+  /// Empty where the chain is no clamped line with a knee at most.
   std::optional<AffineForm> affine(int64_t channel) const;
 
  private:

@@ -23,15 +23,17 @@ struct CodeFunction {
   int32_t code(double real) const;
 };
 
-/// The sums that may come: integers in [lowest[c], highest[c]], or every finite float32 or float64.
+/// The sums that may come: integers in [lowest[c], highest[c]], or every finite float32 or float64, or only those
+/// within `spread` of a multiple of `unit`.
 struct SumDomain {
   enum class Kind : uint8_t { Integer, Float32, Float64 } kind;
   std::vector<int64_t> lowest, highest;  // Integer only
+  double unit = 0, spread = 0;           // Float64 only; 0: every one
 };
 
 /// The codes' epilogue of a layer of that many channels: thresholds by bisection over the domain, exact by
-/// construction; or, where the code takes more than two bits, an affine form that was proved to give the same codes.
-/// The function must rise, fall or be constant in every channel.
+/// construction; or, where the code takes more than two bits, an affine form, bent at a knee at most, that was proved
+/// to give the same codes. The function must rise, fall or be constant in every channel.
 op::Epilogue find_epilogue(const CodeFunction& function, const SumDomain& domain, int64_t channels);
 
 /// The second input of an epilogue: real = scale*v with v on the grid, or any real (empty grid; scale is its factor).

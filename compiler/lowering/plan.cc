@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compiler/lowering/quantization.h"
 
@@ -54,6 +55,21 @@ bool runs_on_reals(const Operator& op) {
          std::holds_alternative<op::MatMul>(op) || std::holds_alternative<op::Softmax>(op) ||
          std::holds_alternative<op::AveragePool>(op) || std::holds_alternative<op::Interpolate>(op) ||
          std::holds_alternative<op::TopK>(op) || std::holds_alternative<op::NonMaxSuppression>(op);
+}
+
+/// Numbers that are all close to fractions of one denominator.
+struct CommonFraction {
+  double denominator, error;
+};
+
+std::optional<CommonFraction> common_fraction(const std::vector<double>& values) {
+  constexpr double kLargest = 4096, kClose = 1e-11;
+  for (double n = 1; n <= kLargest; ++n) {
+    double error = 0;
+    for (const double x : values) error = std::max(error, std::abs(x - std::nearbyint(x * n) / n));
+    if (error < kClose) return CommonFraction{n, error + std::numeric_limits<double>::epsilon()};
+  }
+  return std::nullopt;
 }
 
 double real_of(const Quantization& q, int32_t code) { return q.scales[0] * q.grid.value(code); }
@@ -155,9 +171,24 @@ Plan Planner::plan_pool_codes(const Source& source, CodeFunction function) const
   return {{{pool.inputs[0], true}}, op, kNoValue, {}, describe(epilogue)};
 }
 
+/// Where weights are close to fractions of n and m, the results are close to multiples of scale/(n*m). They are off by
+/// less than 4 times what the weights are, and 16 half ulps for rounding, of the largest.
+SumDomain Planner::interpolated_domain(const Node& node) const {
+  const auto& interpolate = std::get<op::Interpolate>(node.op);
+  const auto rows = common_fraction(interpolate.rows.weight), columns = common_fraction(interpolate.columns.weight);
+  SumDomain domain{SumDomain::Kind::Float64, {}, {}};
+  if (!rows || !columns) return domain;
+  const Quantization& from = *analysis_.grid(node.inputs[0]);
+  const double largest = from.scales[0] * std::max(std::abs(from.grid.lowest()), std::abs(from.grid.highest()));
+  domain.unit = from.scales[0] / (rows->denominator * columns->denominator);
+  domain.spread = largest * (4 * std::max(rows->error, columns->error) + 16 * std::numeric_limits<double>::epsilon());
+  if (domain.spread * 4 > domain.unit) domain.unit = domain.spread = 0;
+  return domain;
+}
+
 Plan Planner::plan_interpolated_codes(const Source& source, const CodeFunction& function) const {
   const Node& node = *analysis_.producer(source.value);
-  const SumDomain domain{SumDomain::Kind::Float64, {}, {}};
+  const SumDomain domain = interpolated_domain(node);
   const op::Epilogue epilogue = find_epilogue(function, domain, function.chain.uniform() ? 1 : channels(source.value));
   const auto& interpolate = std::get<op::Interpolate>(node.op);
   const op::CodeInterpolate op{interpolate.rows, interpolate.columns, epilogue};
@@ -315,7 +346,7 @@ Plan Planner::plan_native(ValueId value, bool codes) const {
 
 std::string describe(const op::Epilogue& epilogue) {
   if (const auto* affine = std::get_if<op::Affine>(&epilogue)) {
-    return affine->float32 ? "affine float32" : "affine float64";
+    return std::string(affine->float32 ? "affine float32" : "affine float64") + (affine->knee.empty() ? "" : ", bent");
   }
   return std::holds_alternative<op::Thresholds>(epilogue) ? "thresholds" : "real";
 }

@@ -53,6 +53,7 @@ class Planner {
   int64_t channels(ValueId value) const;
   Chain pool_prologue(const Node& pool) const;
   SumDomain pool_domain(const Node& pool) const;
+  SumDomain interpolated_domain(const Node& interpolate) const;
 
   Analysis& analysis_;
   const Graph& graph_;

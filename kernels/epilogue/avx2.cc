@@ -128,6 +128,20 @@ struct Avx2 {
     return {_mm256_min_pd(a.v0, b.v0), _mm256_min_pd(a.v1, b.v1), _mm256_min_pd(a.v2, b.v2), _mm256_min_pd(a.v3, b.v3)};
   }
 
+  static __m256 less_choose(__m256 a, __m256 b, __m256 yes, __m256 no) {
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+  }
+  static __m256d less_choose(__m256d a, __m256d b, __m256d yes, __m256d no) {
+    return _mm256_blendv_pd(no, yes, _mm256_cmp_pd(a, b, _CMP_LT_OQ));
+  }
+  static Floats less_choose(Floats a, Floats b, Floats yes, Floats no) {
+    return {less_choose(a.low, b.low, yes.low, no.low), less_choose(a.high, b.high, yes.high, no.high)};
+  }
+  static Doubles less_choose(const Doubles& a, const Doubles& b, const Doubles& yes, const Doubles& no) {
+    return {less_choose(a.v0, b.v0, yes.v0, no.v0), less_choose(a.v1, b.v1, yes.v1, no.v1),
+            less_choose(a.v2, b.v2, yes.v2, no.v2), less_choose(a.v3, b.v3, yes.v3, no.v3)};
+  }
+
   static constexpr int32_t kManyLanes = 0;  // channels are counted sixteen at a time
 
   // Thresholds: counts are negative int32, or int64 in the lanes of doubles.

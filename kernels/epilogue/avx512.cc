@@ -71,6 +71,14 @@ struct Avx512 {
   static Doubles maximum(Doubles a, Doubles b) { return {_mm512_max_pd(a.low, b.low), _mm512_max_pd(a.high, b.high)}; }
   static Doubles minimum(Doubles a, Doubles b) { return {_mm512_min_pd(a.low, b.low), _mm512_min_pd(a.high, b.high)}; }
 
+  static Floats less_choose(Floats a, Floats b, Floats yes, Floats no) {
+    return {_mm512_mask_mov_ps(no.v, _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), yes.v)};
+  }
+  static Doubles less_choose(Doubles a, Doubles b, Doubles yes, Doubles no) {
+    return {_mm512_mask_mov_pd(no.low, _mm512_cmp_pd_mask(a.low, b.low, _CMP_LT_OQ), yes.low),
+            _mm512_mask_mov_pd(no.high, _mm512_cmp_pd_mask(a.high, b.high, _CMP_LT_OQ), yes.high)};
+  }
+
   /// Sums are cut to int16, and compare with a step that is one, but the least, as they did. Other steps: false.
   static constexpr int32_t kManyLanes = 64;
   template <int32_t kSteps>

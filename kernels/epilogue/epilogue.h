@@ -31,6 +31,12 @@ struct Epilogue {
   const void* offset = nullptr;
   double residual_multiplier = 0;  // 0: no residual
 
+  // Affine32 and Affine64: what would be rounded, where it is below knee[c], is multiplied by slope_below[c], and
+  // offset_below[c] is added to it, first.
+  const void* knee = nullptr;  // null: no knee
+  const void* slope_below = nullptr;
+  const void* offset_below = nullptr;
+
   int32_t lowest = 0, highest = 0;          // codes; Thresholds uses lowest alone
   float real_lowest = 0, real_highest = 0;  // Real
 };

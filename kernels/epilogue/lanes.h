@@ -2,7 +2,8 @@
 //
 // `V` holds a tier's vectors and operations, in an anonymous namespace, and so all that is instantiated here is local
 // to its file. It has lanes of Ints (int32), Floats and Doubles, sixteen each; masks All and Some (the first lanes).
-// Where `kReals` is false it has no Doubles, and what needs them is for the scalar tier: Affine64, Real, reals.
+// Where `kReals` is false it has no Doubles and takes denormals for 0, and what that would show in is for the scalar
+// tier: Affine64, Real, reals, and knees, as lines need not meet there.
 //
 // Comparisons, maxima and minima with NaN are those of x86, by the order of operands: the second one results. It is
 // what makes NaN the lowest code and lets it pass the clamp of reals, as in the scalar tier.
@@ -185,7 +186,29 @@ struct Vectors {
     return value;
   }
 
-  template <class Real, class Sum, class Mask>
+  /// What affine forms are bent by below their knee.
+  template <class Real>
+  struct Bend {
+    LanesOf<Real> knee, slope, offset;
+
+    template <class Sum>
+    Bend(const Strung<Sum>& strung, int32_t first)
+        : knee(parameters<Real>(strung, strung.epilogue.knee, first)),
+          slope(parameters<Real>(strung, strung.epilogue.slope_below, first)),
+          offset(parameters<Real>(strung, strung.epilogue.offset_below, first)) {}
+
+    LanesOf<Real> operator()(const LanesOf<Real>& value) const {
+      return V::less_choose(value, knee, V::add(V::multiply(value, slope), offset), value);
+    }
+  };
+  template <class Real>
+  struct Straight {
+    template <class Sum>
+    Straight(const Strung<Sum>&, int32_t) {}
+    LanesOf<Real> operator()(const LanesOf<Real>& value) const { return value; }
+  };
+
+  template <class Real, template <class> class Shape, class Sum, class Mask>
   static void affine_lanes_to_codes(const Strung<Sum>& strung, int32_t first, const Mask& mask) {
     const Epilogue& epilogue = strung.epilogue;
     const EpilogueBlock<Sum> block = strung.block;  // a copy: stores of bytes may alias all else
@@ -194,9 +217,10 @@ struct Vectors {
     const auto factor = static_cast<Real>(epilogue.residual_multiplier);
     const auto lowest = V::broadcast(static_cast<Real>(epilogue.lowest));
     const auto highest = V::broadcast(static_cast<Real>(epilogue.highest));
+    const Shape<Real> shape(strung, first);
     auto* out = static_cast<uint8_t*>(block.out) + first;
     for (int32_t p = 0; p < block.pixels; ++p, out += block.out_stride) {
-      const auto value = affine<Real>(block, p, first, mask, multiplier, offset, factor);
+      const auto value = shape(affine<Real>(block, p, first, mask, multiplier, offset, factor));
       V::store_nearest_codes(out, mask, V::minimum(V::maximum(value, lowest), highest));
     }
   }
@@ -216,12 +240,19 @@ struct Vectors {
     }
   }
 
-  template <class Real, class Sum>
+  template <class Real, template <class> class Shape, class Sum>
   static void affine_to_codes(const Strung<Sum>& strung) {
     const int32_t channels = strung.block.channels;
     int32_t first = 0;
-    for (; first + kLanes <= channels; first += kLanes) affine_lanes_to_codes<Real>(strung, first, typename V::All{});
-    if (first < channels) affine_lanes_to_codes<Real>(strung, first, V::some(channels - first));
+    for (; first + kLanes <= channels; first += kLanes) {
+      affine_lanes_to_codes<Real, Shape>(strung, first, typename V::All{});
+    }
+    if (first < channels) affine_lanes_to_codes<Real, Shape>(strung, first, V::some(channels - first));
+  }
+  template <class Real, class Sum>
+  static void affine_to_codes(const Strung<Sum>& strung) {
+    if (strung.epilogue.knee != nullptr) return affine_to_codes<Real, Bend>(strung);
+    affine_to_codes<Real, Straight>(strung);
   }
 
   template <class Sum>
@@ -309,7 +340,7 @@ struct Vectors {
   template <class Sum>
   static void run(const Epilogue& epilogue, const EpilogueBlock<Sum>& block) noexcept {
     const bool reals = epilogue.form == EpilogueForm::Affine64 || epilogue.form == EpilogueForm::Real ||
-                       block.residual.reals != nullptr;
+                       epilogue.knee != nullptr || block.residual.reals != nullptr;
     const bool many_steps = epilogue.form == EpilogueForm::Thresholds && epilogue.steps > kMostSteps;
     if (many_steps || (reals && !V::kReals)) {
       if constexpr (std::is_same_v<Sum, int32_t>) return kScalar.of_integers(epilogue, block);

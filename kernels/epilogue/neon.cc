@@ -89,6 +89,12 @@ struct Neon {
     return each<Floats>([](float32x4_t x, float32x4_t y) { return vbslq_f32(vcltq_f32(x, y), x, y); }, a, b);
   }
 
+  static Floats less_choose(const Floats& a, const Floats& b, const Floats& yes, const Floats& no) {
+    return each<Floats>(
+        [](float32x4_t x, float32x4_t y, float32x4_t z, float32x4_t w) { return vbslq_f32(vcltq_f32(x, y), z, w); }, a,
+        b, yes, no);
+  }
+
   // Thresholds: counts are int32.
   static constexpr int32_t kManyLanes = 0;  // channels are counted sixteen at a time
   static int32_t flip_of(int32_t, bool falls) { return falls ? -1 : 0; }
@@ -176,6 +182,12 @@ struct Neon {
   }
   static Doubles minimum(const Doubles& a, const Doubles& b) {
     return each<Doubles>([](float64x2_t x, float64x2_t y) { return vbslq_f64(vcltq_f64(x, y), x, y); }, a, b);
+  }
+
+  static Doubles less_choose(const Doubles& a, const Doubles& b, const Doubles& yes, const Doubles& no) {
+    return each<Doubles>(
+        [](float64x2_t x, float64x2_t y, float64x2_t z, float64x2_t w) { return vbslq_f64(vcltq_f64(x, y), z, w); }, a,
+        b, yes, no);
   }
 
   static float flip_of(float, bool falls) { return falls ? -0.0f : 0.0f; }

@@ -83,6 +83,19 @@ void apply_affine(const Epilogue& epilogue, const EpilogueBlock<Sum>& block, int
   }
 }
 
+/// Those below the knee take their other line.
+template <class Real>
+void bend(const Epilogue& epilogue, int32_t first_channel, int32_t count, Real* values) {
+  const ptrdiff_t begin = epilogue.per_channel ? first_channel : 0, step = epilogue.per_channel ? 1 : 0;
+  const Real* knee = static_cast<const Real*>(epilogue.knee) + begin;
+  const Real* slope = static_cast<const Real*>(epilogue.slope_below) + begin;
+  const Real* offset = static_cast<const Real*>(epilogue.offset_below) + begin;
+  for (int32_t c = 0; c < count; ++c) {
+    const Real bent = values[c] * slope[c * step] + offset[c * step];
+    values[c] = values[c] < knee[c * step] ? bent : values[c];
+  }
+}
+
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 
 constexpr int32_t kBlock = 64;  // channels whose values are held at a time
@@ -96,6 +109,7 @@ void apply_affine_to_codes(const Epilogue& epilogue, const EpilogueBlock<Sum>& b
       Real values[kBlock];
       const int32_t count = smaller(kBlock, block.channels - first);
       apply_affine(epilogue, block, p, first, count, values);
+      if (epilogue.knee != nullptr) bend(epilogue, block.channel_begin + first, count, values);
       for (int32_t c = 0; c < count; ++c) out[first + c] = to_code(values[c], lowest, highest);
     }
   }

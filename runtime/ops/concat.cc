@@ -1,4 +1,5 @@
 // Tensors one behind the other along an axis, of codes or reals.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -6,6 +7,8 @@
 
 namespace tidbit::internal {
 namespace {
+
+constexpr size_t kGrain = 65536;  // bytes worth another thread
 
 class Concat final : public Op {
  public:
@@ -18,13 +21,18 @@ class Concat final : public Op {
   }
 
   void run(const Frame& frame) const noexcept override {
-    auto* out = frame.tensor<std::byte>(output_);
-    for (size_t i = 0; i < frame.batch * outer_; ++i) {
-      for (const Part& part : parts_) {
-        std::memcpy(out, frame.tensor<const std::byte>(part.input) + i * part.bytes, part.bytes);
-        out += part.bytes;
+    size_t stretch = 0;
+    for (const Part& part : parts_) stretch += part.bytes;
+    const size_t grain = std::max<size_t>(1, kGrain / stretch);
+    frame.threads.parallel_ranges(frame.batch * outer_, grain, [&](size_t begin, size_t end, size_t) {
+      std::byte* out = frame.tensor<std::byte>(output_) + begin * stretch;
+      for (size_t i = begin; i < end; ++i) {
+        for (const Part& part : parts_) {
+          std::memcpy(out, frame.tensor<const std::byte>(part.input) + i * part.bytes, part.bytes);
+          out += part.bytes;
+        }
       }
-    }
+    });
   }
 
  private:

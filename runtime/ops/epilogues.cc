@@ -18,20 +18,35 @@ struct Form {
   int32_t levels() const { return grid_of(output).levels(); }
 };
 
+template <class T>
+void require_finite(const Form& form, std::span<const T> values, const char* member) {
+  form.node.require(std::ranges::all_of(values, [](T value) { return std::isfinite(value); }), form.name(member),
+                    "has a value that is not finite");
+}
+
 /// The parameter arrays of affine forms: finite, and both per channel or both not.
 template <class T>
 void read_parameters(const Form& form, const file::Blob* multiplier, const file::Blob* offset, kernels::Epilogue& out) {
-  const auto finite = [&](std::span<const T> values, const char* member) {
-    form.node.require(std::ranges::all_of(values, [](T value) { return std::isfinite(value); }), form.name(member),
-                      "has a value that is not finite");
-  };
   const auto m = form.node.per_channel<T>(multiplier, form.name("multiplier"), channels_of(form.output));
   const auto b = form.node.array<T>(offset, form.name("offset"), m.size());
-  finite(m, "multiplier");
-  finite(b, "offset");
+  require_finite(form, m, "multiplier");
+  require_finite(form, b, "offset");
   out.per_channel = m.size() > 1;
   out.multiplier = m.data();
   out.offset = b.data();
+}
+
+/// Those below the knee: as many as those of the line, which are read.
+template <class T>
+void read_knee(const Form& form, const file::BentAffine& table, kernels::Epilogue& out) {
+  const auto array = [&](const file::Blob* blob, const char* member) {
+    const auto values = form.node.array<T>(blob, form.name(member), out.per_channel ? channels_of(form.output) : 1);
+    require_finite(form, values, member);
+    return values.data();
+  };
+  out.knee = array(table.knee(), "knee");
+  out.slope_below = array(table.slope(), "slope");
+  out.offset_below = array(table.offset(), "offset");
 }
 
 template <class T>
@@ -96,6 +111,17 @@ void read_affine(const Form& form, const file::Affine& table, kernels::Epilogue&
   node.fail(form.name("arithmetic"), "is unknown: ", static_cast<int>(table.arithmetic()));
 }
 
+void read_bent_affine(const Form& form, const file::BentAffine& table, kernels::Epilogue& out) {
+  const std::string line = form.name("line");
+  form.node.require(table.line() != nullptr, line, "is missing");
+  read_affine({form.node, line, form.output, form.sums}, *table.line(), out);
+  if (out.form == kernels::EpilogueForm::Affine32) {
+    read_knee<float>(form, table, out);
+  } else {
+    read_knee<double>(form, table, out);
+  }
+}
+
 void read_real_affine(const Form& form, const file::RealAffine& table, kernels::Epilogue& out) {
   form.node.require_real(form.output, form.name("form"));
   form.node.require(table.lowest() <= table.highest(), form.name("lowest"), "is above highest, or no number");
@@ -115,6 +141,8 @@ kernels::Epilogue read(const Form& form, const file::Epilogue* table) {
     read_affine(form, *affine, epilogue);
   } else if (const auto* real = table->form_as_RealAffine()) {
     read_real_affine(form, *real, epilogue);
+  } else if (const auto* bent = table->form_as_BentAffine()) {
+    read_bent_affine(form, *bent, epilogue);
   } else {
     form.node.fail(form.name("form"), "is missing or unknown: ", static_cast<int>(table->form_type()));
   }

@@ -1,4 +1,6 @@
 // Bilinear interpolation in float64: between codes, to the epilogue, or between reals.
+#include "kernels/interpolate/interpolate.h"
+
 #include <algorithm>
 
 #include "runtime/ops/epilogues.h"
@@ -8,6 +10,7 @@ namespace tidbit::internal {
 namespace {
 
 constexpr size_t kGrain = 16384;  // results worth another thread
+constexpr size_t kBlock = 2048;   // results that stay in L1 on their way to the epilogue
 
 /// Along one axis.
 struct Axis {
@@ -33,8 +36,6 @@ Axis read_axis(const NodeReader& node, const file::Interpolation* table, const s
   return result;
 }
 
-double between(double p, double q, double weight) { return p * (1 - weight) + q * weight; }
-
 class Interpolation : public Op {
  public:
   Interpolation(const NodeReader& node, const Axis& rows, const Axis& columns)
@@ -48,29 +49,30 @@ class Interpolation : public Op {
 
  protected:
   size_t channels() const { return channels_; }
+  size_t columns() const { return columns_.first.size(); }
 
-  /// pixel(thread, index of the output's pixel, value of channel) for each pixel.
-  template <class T, class Real, class Pixel>
-  void for_each_pixel(const Frame& frame, const Real& real, const Pixel& pixel) const noexcept {
+  /// row(thread, index of the output's row, the input's rows, weight of the second) for each row.
+  template <class T, class Row>
+  void for_each_row(const Frame& frame, const Row& row) const noexcept {
     const auto* const in = frame.tensor<const T>(input_);
-    const size_t rows = rows_.first.size(), columns = columns_.first.size();
-    const size_t grain = std::max<size_t>(1, kGrain / (columns * channels_));
+    const size_t rows = rows_.first.size(), pitch = width_ * channels_;
+    const size_t grain = std::max<size_t>(1, kGrain / (columns() * channels_));
     frame.threads.parallel_ranges(frame.batch * images_ * rows, grain, [&](size_t begin, size_t end, size_t thread) {
       for (size_t i = begin; i < end; ++i) {
-        const T* const image = in + i / rows * height_ * width_ * channels_;
+        const T* const image = in + i / rows * height_ * pitch;
         const size_t y = i % rows;
-        const T* const top = image + rows_.first[y] * width_ * channels_;
-        const T* const bottom = image + rows_.second[y] * width_ * channels_;
-        for (size_t x = 0; x < columns; ++x) {
-          const size_t left = columns_.first[x] * channels_, right = columns_.second[x] * channels_;
-          const double across = columns_.weight[x], down = rows_.weight[y];
-          pixel(thread, i * columns + x, [&](size_t c) {
-            return between(between(real(top[left + c]), real(top[right + c]), across),
-                           between(real(bottom[left + c]), real(bottom[right + c]), across), down);
-          });
-        }
+        row(thread, i, image + rows_.first[y] * pitch, image + rows_.second[y] * pitch, rows_.weight[y]);
       }
     });
+  }
+
+  /// Where a column's neighbours begin in a row, and the weight of the second.
+  struct Column {
+    size_t left, right;
+    double across;
+  };
+  Column column(size_t x) const {
+    return {columns_.first[x] * channels_, columns_.second[x] * channels_, columns_.weight[x]};
   }
 
  private:
@@ -85,13 +87,19 @@ class RealInterpolation final : public Interpolation {
       : Interpolation(node, rows, columns), output_(node.output_index(0)) {}
 
   void run(const Frame& frame) const noexcept override {
-    auto* const out = frame.tensor<float>(output_);
-    for_each_pixel<float>(
-        frame, [](float x) { return static_cast<double>(x); },
-        [&](size_t, size_t pixel, const auto& value) {
-          float* const to = out + pixel * channels();
-          for (size_t c = 0; c < channels(); ++c) to[c] = static_cast<float>(value(c));
-        });
+    const auto between = [](double p, double q, double weight) { return p * (1 - weight) + q * weight; };
+    for_each_row<float>(frame, [&](size_t, size_t row, const float* top, const float* bottom, double down) {
+      float* out = frame.tensor<float>(output_) + row * columns() * channels();
+      for (size_t x = 0; x < columns(); ++x) {
+        const auto [left, right, across] = column(x);
+        for (size_t c = 0; c < channels(); ++c) {
+          const auto real = [c](const float* pixel) { return static_cast<double>(pixel[c]); };
+          const double above = between(real(top + left), real(top + right), across);
+          const double below = between(real(bottom + left), real(bottom + right), across);
+          *out++ = static_cast<float>(between(above, below, down));
+        }
+      }
+    });
   }
 
  private:
@@ -104,32 +112,40 @@ class CodeInterpolation final : public Interpolation {
       : Interpolation(node, rows, columns),
         epilogues_(node, epilogue, Sums::Real),
         grid_(grid_of(node.input(0))),
-        scale_(node.input(0).scale) {}
+        scale_(node.input(0).scale),
+        block_(std::clamp<size_t>(kBlock / channels(), 1, this->columns())) {}
 
   uint64_t scratch_bytes(size_t /*batch*/, size_t threads) const override { return product({threads, sum_bytes()}); }
 
   void run(const Frame& frame) const noexcept override {
-    for_each_pixel<uint8_t>(
-        frame, [&](uint8_t code) { return scale_ * grid_.value(code); },
-        [&](size_t thread, size_t pixel, const auto& value) {
+    for_each_row<uint8_t>(
+        frame, [&](size_t thread, size_t row, const uint8_t* top, const uint8_t* bottom, double down) {
           auto* const sums = reinterpret_cast<double*>(frame.scratch + thread * sum_bytes());
-          for (size_t c = 0; c < channels(); ++c) sums[c] = value(c);
-          epilogues_.apply(frame, SumBlock<double>{.sums = sums,
-                                                   .stride = static_cast<ptrdiff_t>(channels()),
-                                                   .pixel = static_cast<int64_t>(pixel),
-                                                   .pixels = 1,
-                                                   .channel = 0,
-                                                   .channels = static_cast<int32_t>(channels())});
+          for (size_t begin = 0; begin < columns(); begin += block_) {
+            const size_t count = std::min(block_, columns() - begin);
+            for (size_t i = 0; i < count; ++i) {
+              const auto [left, right, across] = column(begin + i);
+              kernels::interpolate({top + left, top + right, bottom + left, bottom + right, across, down}, grid_,
+                                   scale_, static_cast<int32_t>(channels()), sums + i * channels());
+            }
+            epilogues_.apply(frame, SumBlock<double>{.sums = sums,
+                                                     .stride = static_cast<ptrdiff_t>(channels()),
+                                                     .pixel = static_cast<int64_t>(row * columns() + begin),
+                                                     .pixels = static_cast<int32_t>(count),
+                                                     .channel = 0,
+                                                     .channels = static_cast<int32_t>(channels())});
+          }
         });
   }
 
  private:
-  /// Of a pixel.
-  uint64_t sum_bytes() const { return aligned(product({channels(), sizeof(double)})); }
+  /// Of a block of pixels.
+  uint64_t sum_bytes() const { return aligned(product({block_, channels(), sizeof(double)})); }
 
   Epilogues epilogues_;
   Grid grid_;
   double scale_;
+  size_t block_;  // pixels that are interpolated, then finished, at a time
 };
 
 }  // namespace

@@ -42,16 +42,25 @@ int32_t code_of(const op::Epilogue& epilogue, double sum, size_t c, double resid
   }
   const auto& a = std::get<op::Affine>(epilogue);
   const double m = a.multiplier[a.multiplier.size() == 1 ? 0 : c], b = a.offset[a.offset.size() == 1 ? 0 : c];
+  const size_t i = a.knee.size() == 1 ? 0 : c;
   double y = 0;
   if (a.float32) {
     float f = static_cast<float>(sum) * static_cast<float>(m);
     f = f + static_cast<float>(b);
     f = f + static_cast<float>(residual) * static_cast<float>(a.residual_multiplier);
+    if (!a.knee.empty() && f < static_cast<float>(a.knee[i])) {
+      f = f * static_cast<float>(a.slope_below[i]);
+      f = f + static_cast<float>(a.offset_below[i]);
+    }
     y = f;
   } else {
     y = sum * m;
     y = y + b;
     y = y + residual * a.residual_multiplier;
+    if (!a.knee.empty() && y < a.knee[i]) {
+      y = y * a.slope_below[i];
+      y = y + a.offset_below[i];
+    }
   }
   return static_cast<int32_t>(clip(std::nearbyint(y), a.lowest, a.highest));
 }
@@ -92,6 +101,80 @@ TEST(FindEpilogue, NarrowCodesTakeThresholdsAndWideOnesALine) {
   };
   EXPECT_EQ(form(2), 0U);
   EXPECT_EQ(form(4), 1U);
+}
+
+/// Scale and batch norm, leaky ReLUs of every kind, and lines of both signs behind them.
+Chain bent_chain(uint32_t seed, size_t channels) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> real(-1, 1);
+  std::vector<double> scale, bias, slope, factor, half;
+  for (size_t c = 0; c < channels; ++c) {
+    scale.push_back(0.01 * real(random));
+    bias.push_back(c % 4 ? real(random) : 0);
+    slope.push_back(c % 5 == 0 ? 0 : c % 5 == 1 ? 1 : 1 + real(random));
+    factor.push_back(c % 5 == 0 ? 0.9 : c % 3 ? 1 : 2 * real(random));
+    half.push_back(c % 2 ? 0.01 : real(random));  // a tie at the knee
+  }
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, scale));
+  chain.append(operand(op::BinaryFunction::Add, bias));
+  chain.append({ScalarFunction::PRelu{ChannelValues(slope)}});
+  chain.append(operand(op::BinaryFunction::Mul, factor));
+  chain.append(operand(op::BinaryFunction::Add, half));
+  return chain;
+}
+
+class FindBentEpilogue : public ::testing::TestWithParam<int> {};
+
+TEST_P(FindBentEpilogue, GivesTheFunctionsCodeOnEverySum) {
+  constexpr size_t kChannels = 30;
+  for (uint32_t seed = 1; seed <= 10; ++seed) {
+    const CodeFunction function =
+        quantizer(bent_chain(seed, kChannels), GetParam(), true, 0.02 * (1 << (8 - GetParam())));
+    const op::Epilogue epilogue = find_epilogue(function, integers(-900, 900, kChannels), kChannels);
+    const auto* affine = std::get_if<op::Affine>(&epilogue);
+    ASSERT_TRUE(affine && affine->knee.size() == kChannels);
+    for (int sum = -900; sum <= 900; ++sum) {
+      for (size_t c = 0; c < kChannels; ++c) {
+        ASSERT_EQ(code_of(epilogue, sum, c), function(sum, static_cast<int64_t>(c)))
+            << "sum " << sum << " channel " << c << " seed " << seed;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Bits, FindBentEpilogue, ::testing::Range(3, 9));
+
+TEST(FindEpilogue, ALeakyReluIsOneLineForAllChannelsWhereTheyAgree) {
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, {0.013}));
+  chain.append({ScalarFunction::PRelu{ChannelValues({0.1})}});
+  const op::Epilogue epilogue = find_epilogue(quantizer(chain, 4, true, 0.05), integers(-99, 99, 3), 3);
+  ASSERT_TRUE(std::holds_alternative<op::Affine>(epilogue));
+  EXPECT_EQ(std::get<op::Affine>(epilogue).knee.size(), 1U);
+}
+
+TEST(FindEpilogue, AClampedLineBends) {
+  for (const double factor : {1.0, -0.7}) {
+    Chain chain;
+    chain.append(operand(op::BinaryFunction::Mul, {0.01307}));
+    chain.append({op::Clip{-0.9, 1.1}});
+    chain.append({ScalarFunction::PRelu{ChannelValues({0.3})}});
+    chain.append(operand(op::BinaryFunction::Mul, {factor}));
+    const CodeFunction function = quantizer(chain, 8, true, 0.01);
+    const op::Epilogue epilogue = find_epilogue(function, integers(-300, 300, 1), 1);
+    ASSERT_TRUE(std::holds_alternative<op::Affine>(epilogue));
+    for (int sum = -300; sum <= 300; ++sum) ASSERT_EQ(code_of(epilogue, sum, 0), function(sum, 0)) << sum;
+  }
+}
+
+TEST(FindEpilogue, TwoKneesTakeThresholds) {
+  Chain chain = bent_chain(2, 3);
+  chain.append({ScalarFunction::PRelu{ChannelValues({0.5})}});
+  const CodeFunction function = quantizer(chain, 5, true, 0.1);
+  const op::Epilogue epilogue = find_epilogue(function, integers(-900, 900, 3), 3);
+  ASSERT_TRUE(std::holds_alternative<op::Thresholds>(epilogue));
+  for (int sum = -900; sum <= 900; ++sum) ASSERT_EQ(code_of(epilogue, sum, 2), function(sum, 2));
 }
 
 TEST(FindEpilogue, ALineThatFloat32CannotTellIsRefused) {
@@ -160,6 +243,48 @@ TEST(FindEpilogue, FloatLinesAreExactOnBothSidesOfEveryStep) {
   }
 }
 
+/// Where all of float64 may come, a multiplier would have to round like a division. Near multiples of a unit it need
+/// not.
+TEST(FindEpilogue, ALineOfSumsNearMultiplesIsExactOnAllOfThem) {
+  constexpr double kUnit = 0.0719 / 16, kSpread = 1e-14;
+  for (const double scale : {0.1, 0.0123, 0.017}) {
+    for (const bool falls : {false, true}) {
+      Chain chain;
+      chain.append(operand(op::BinaryFunction::Mul, {falls ? -1.0 : 1.0}));
+      chain.append({ScalarFunction::PRelu{ChannelValues({0.3})}});
+      const CodeFunction function = quantizer(chain, 8, true, scale);
+      SumDomain domain{SumDomain::Kind::Float64, {}, {}};
+      EXPECT_TRUE(std::holds_alternative<op::Thresholds>(find_epilogue(function, domain, 1)));
+      domain.unit = kUnit;
+      domain.spread = kSpread;
+      const op::Epilogue epilogue = find_epilogue(function, domain, 1);
+      ASSERT_TRUE(std::holds_alternative<op::Affine>(epilogue)) << scale;
+      for (int i = -6000; i <= 6000; ++i) {
+        for (const double off : {-kSpread, -kSpread / 3, 0.0, kSpread / 2, kSpread}) {
+          const double sum = i * kUnit + off;
+          ASSERT_EQ(code_of(epilogue, sum, 0), function(sum, 0)) << scale << " " << sum;
+        }
+      }
+    }
+  }
+}
+
+TEST(FindEpilogue, StepsNearAMultipleAreHeldToTheLastBit) {
+  for (const double scale : {0.1, 0.25, 0.0123}) {  // with a step at every second multiple
+    const CodeFunction function = quantizer({}, 8, false, scale);
+    const SumDomain domain{SumDomain::Kind::Float64, {}, {}, scale / 2, 1e-14};
+    const op::Epilogue epilogue = find_epilogue(function, domain, 1);
+    EXPECT_TRUE(scale != 0.25 || std::holds_alternative<op::Affine>(epilogue));  // exact in binary
+    for (int i = -300; i <= 300; ++i) {
+      double sum = i * scale / 2;
+      for (int k = 0; k < 8; ++k) sum = std::nextafter(sum, -1e9);
+      for (int k = 0; k < 16; ++k, sum = std::nextafter(sum, 1e9)) {
+        ASSERT_EQ(code_of(epilogue, sum, 0), function(sum, 0)) << sum;
+      }
+    }
+  }
+}
+
 TEST(FindEpilogue, TiesGoToEven) {
   Chain half;
   half.append(operand(op::BinaryFunction::Mul, {0.5}));
@@ -194,6 +319,65 @@ TEST(FindResidualEpilogue, GivesTheFunctionsCodeOnEverySumAndCode) {
   }
 }
 
+TEST(FindResidualEpilogue, BendsAtALeakyReluBehindTheSum) {
+  for (uint32_t seed = 1; seed <= 10; ++seed) {
+    Chain before;
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> real(0.01, 0.2);
+    before.append(operand(op::BinaryFunction::Mul, {real(random), -real(random), 0}));
+    before.append(operand(op::BinaryFunction::Add, {real(random), -real(random), seed % 2 ? 0.125 : real(random)}));
+    Chain after;
+    after.append({ScalarFunction::PRelu{ChannelValues({0.25, real(random), 1 + 5 * real(random)})}});
+    after.append(operand(op::BinaryFunction::Add, {0.0625}));
+    const CodeFunction function = quantizer(after, 5, true, 0.125);
+    const ResidualInput residual{Grid{4, 1, -8}, seed % 3 ? 0.1 : -0.25};
+    const auto epilogue = find_residual_epilogue(before, function, residual, integers(-200, 200, 3), 3);
+    ASSERT_TRUE(epilogue.has_value());
+    EXPECT_EQ(std::get<op::Affine>(*epilogue).knee.size(), 3U);
+    for (int sum = -200; sum <= 200; ++sum) {
+      for (size_t c = 0; c < 3; ++c) {
+        for (int v = -8; v < 8; ++v) {
+          const double y = before(sum, static_cast<int64_t>(c)) + residual.scale * v;
+          ASSERT_EQ(code_of(*epilogue, sum, c, v), function(y, static_cast<int64_t>(c))) << sum << " " << c << " " << v;
+        }
+      }
+    }
+  }
+}
+
+TEST(FindResidualEpilogue, TakesTheSignOfTheSum) {
+  struct Scales {
+    double sum, bias, residual;
+  };
+  // With exact zeros, without any, and with zeros that lie between two sums.
+  for (const Scales& s : {Scales{0.5, 0.25, 0.75}, {0.0123, 0.31, 0.1}, {-0.25, 0.125, -0.5}, {0.031, 0, 0.07}}) {
+    Chain before;
+    before.append(operand(op::BinaryFunction::Mul, {s.sum, 3 * s.sum, -s.sum}));
+    before.append(operand(op::BinaryFunction::Add, {s.bias, -s.bias, 0}));
+    Quantizer q;
+    q.bipolar = true;
+    const CodeFunction function = {
+        {}, {ScalarFunction::FakeQuant{q, ChannelValues({1}), ChannelValues({0})}}, Grid{1, 2, -1}, 1};
+    const ResidualInput residual{Grid{2, 2, -3}, s.residual};
+    const auto epilogue = find_residual_epilogue(before, function, residual, integers(-500, 500, 3), 3);
+    ASSERT_TRUE(epilogue.has_value()) << s.sum;
+    for (int sum = -500; sum <= 500; ++sum) {
+      for (size_t c = 0; c < 3; ++c) {
+        for (int v = -3; v <= 3; v += 2) {
+          const double y = before(sum, static_cast<int64_t>(c)) + residual.scale * v;
+          ASSERT_EQ(code_of(*epilogue, sum, c, v), y >= 0) << s.sum << " " << sum << " " << c << " " << v;
+        }
+      }
+    }
+  }
+}
+
+TEST(FindResidualEpilogue, RefusesAKneeBeforeTheSum) {
+  Chain before;
+  before.append({ScalarFunction::PRelu{ChannelValues({0.5})}});
+  EXPECT_FALSE(find_residual_epilogue(before, quantizer({}, 4, false, 1), {Grid{4, 1, 0}, 1}, integers(-9, 9, 1), 1));
+}
+
 TEST(FindResidualEpilogue, RefusesAClampBeforeTheSum) {
   Chain before;
   before.append({op::Unary{op::UnaryFunction::Relu}});
@@ -211,6 +395,12 @@ TEST(FindRealEpilogue, ClampsMustAgree) {
   EXPECT_TRUE(std::isinf(line->highest));
   chain.append(operand(op::BinaryFunction::Add, {1, 2}));
   EXPECT_FALSE(find_real_epilogue(chain, 2).has_value());
+}
+
+TEST(FindRealEpilogue, HasNoKnee) {
+  Chain chain;
+  chain.append({ScalarFunction::PRelu{ChannelValues({0.5})}});
+  EXPECT_FALSE(find_real_epilogue(chain, 1).has_value());
 }
 
 }  // namespace

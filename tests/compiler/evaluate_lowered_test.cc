@@ -197,6 +197,18 @@ TEST(Epilogue, AffineInFloat32RoundsEachOperation) {
   EXPECT_EQ(epilogue_of(affine, {sum}), Numbers{0});
 }
 
+TEST(Epilogue, AffineBendsWhatIsBelowTheKnee) {
+  op::Affine affine = {.multiplier = {2}, .offset = {1}, .residual_multiplier = 1, .lowest = 0, .highest = 15};
+  affine.knee = {5};
+  affine.slope_below = {0.5};
+  affine.offset_below = {3};
+  EXPECT_EQ(epilogue_of(affine, {-3, 0, 1, 2, 3}, {0, 2, 0, 0, 0}), (Numbers{0, 4, 4, 5, 7}));
+  affine.float32 = true;
+  affine.offset_below = {1e-9};  // 2.5 + 1e-9 is 2.5 in float32
+  affine.knee = {6};
+  EXPECT_EQ(epilogue_of(affine, {2}, {0}), Numbers{2});
+}
+
 TEST(Epilogue, ResidualsAreAddedLast) {
   const op::Affine affine = {
       .multiplier = {1}, .offset = {0.25}, .residual_multiplier = 0.5, .lowest = 0, .highest = 15};

@@ -53,6 +53,10 @@ TEST_P(MadeNetworks, EveryLayerEqualsTheEvaluator) {
     if (layer.macs > 0) {
       EXPECT_EQ(layer.lowered, quantized) << layer.node << ": " << layer.outcome;
     }
+    // Codes of more than two bits: lines with a knee at most.
+    if (layer.macs > 0 && GetParam().precision.activation_bits > 2) {
+      EXPECT_NE(layer.outcome, "thresholds") << layer.node;
+    }
   }
   expect_verified(network_, tools::random_samples(network_.load(), 2, 1));
 }

@@ -210,6 +210,23 @@ TEST_P(Affine, RoundsTheSumInItsOwnArithmetic) {
   EXPECT_EQ(row_of(sums).apply(isa(), epilogue), (std::vector<uint8_t>{3}));
 }
 
+TEST_P(Affine, BendsWhatIsBelowTheKnee) {
+  // y = sum + 1; below 4, y/2 + 3: the lines do not meet.
+  const auto check = [&]<class Real>(Real) {
+    const Real parameters[] = {1, 1, 4, Real(0.5), 3};
+    Epilogue epilogue = to_codes(parameters, 1, 9);
+    epilogue.knee = parameters + 2;
+    epilogue.slope_below = parameters + 3;
+    epilogue.offset_below = parameters + 4;
+    EXPECT_EQ(row_of<double>({-kInfinity, -9, -4, 1, 2, 2.75, 3, 4, 20, kInfinity, kNaN}).apply(isa(), epilogue),
+              (std::vector<uint8_t>{1, 1, 2, 4, 4, 5, 4, 5, 9, 9, 1}));
+    EXPECT_EQ(row_of<int32_t>({-9, -4, 1, 2, 3, 4, 20}).apply(isa(), epilogue),
+              (std::vector<uint8_t>{1, 2, 4, 4, 4, 5, 9}));
+  };
+  check(float{});
+  check(double{});
+}
+
 /// The formula of schema and header, one operation at a time, rounded by the library.
 template <class Real>
 uint8_t reference_code(Real sum, Real multiplier, Real offset, Real residual, const Epilogue& epilogue) {

@@ -248,25 +248,32 @@ void expect_equal_affine(Isa isa, EpilogueForm form) {
     for (const bool per_channel : {false, true}) {
       for (const With residual : {With::Nothing, With::Codes, With::Reals}) {
         for (const double scale : {1.0, 0.01, 1e30}) {
-          std::vector<Real> multiplier, offset;
+          std::vector<Real> multiplier, offset, knee, slope, below;
           for (size_t c = 0; c < parameter_count(shape, per_channel); ++c) {
             multiplier.push_back(static_cast<Real>(numbers.finite() * scale));
             offset.push_back(static_cast<Real>(numbers.finite()));
+            knee.push_back(static_cast<Real>(numbers.below(2) != 0 ? numbers.finite() : numbers.below(9)));
+            slope.push_back(static_cast<Real>(numbers.finite() / 50));
+            below.push_back(static_cast<Real>(numbers.finite()));
           }
           if (scale == 1.0) std::ranges::fill(multiplier, Real{0.5});  // halves to round
-          const Epilogue epilogue = {.form = form,
-                                     .per_channel = per_channel,
-                                     .multiplier = multiplier.data(),
-                                     .offset = offset.data(),
-                                     .residual_multiplier = residual == With::Nothing ? 0 : 0.3 * scale,
-                                     .lowest = static_cast<int32_t>(numbers.below(4)),
-                                     .highest = 3 + static_cast<int32_t>(numbers.below(253)),
-                                     .real_lowest = numbers.below(2) != 0 ? 0.0f : -50.0f,
-                                     .real_highest = numbers.below(2) != 0 ? 6.0f : INFINITY};
+          Epilogue epilogue = {.form = form,
+                               .per_channel = per_channel,
+                               .multiplier = multiplier.data(),
+                               .offset = offset.data(),
+                               .residual_multiplier = residual == With::Nothing ? 0 : 0.3 * scale,
+                               .lowest = static_cast<int32_t>(numbers.below(4)),
+                               .highest = 3 + static_cast<int32_t>(numbers.below(253)),
+                               .real_lowest = numbers.below(2) != 0 ? 0.0f : -50.0f,
+                               .real_highest = numbers.below(2) != 0 ? 6.0f : INFINITY};
           const Data<Sum> data(shape, numbers);
           if (form == EpilogueForm::Real) {
             data.template expect_equal<float>(epilogue, residual, isa);
           } else {
+            data.template expect_equal<uint8_t>(epilogue, residual, isa);
+            epilogue.knee = knee.data();
+            epilogue.slope_below = slope.data();
+            epilogue.offset_below = below.data();
             data.template expect_equal<uint8_t>(epilogue, residual, isa);
           }
         }

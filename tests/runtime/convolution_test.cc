@@ -146,6 +146,38 @@ TEST(Convolution, AddsAResidualOfCodes) {
   }
 }
 
+TEST(Convolution, BendsAnAffineFormBelowItsKnee) {
+  ResidualLayer l;
+  const Grid residual_grid{3, 1, -4};
+  const Values residual = l.random.code_values(l.c.out_shape(), residual_grid);
+  const uint32_t r = l.builder.code_input(l.c.out_shape(), residual_grid);
+  std::vector<float> multiplier, offset, knee, slope, below;  // exact in float32
+  for (uint32_t i = 0; i < l.c.out_channels; ++i) {
+    multiplier.push_back(i % 2 ? 0.25f : -0.125f);
+    offset.push_back(static_cast<float>(i % 7));
+    knee.push_back(static_cast<float>(i % 5));
+    slope.push_back(0.25f * static_cast<float>(i % 3));
+    below.push_back(0.5f * static_cast<float>(i % 4));
+  }
+  plain::ConvolutionT op = l.op();
+  op.epilogues.push_back(l.builder.bent_affine(l.builder.line(multiplier, offset, 15, 0.75), knee, slope, below));
+  op.epilogues.push_back(l.builder.bent_affine<double>(l.builder.line<double>({0.1}, {2}, 13), {3}, {0.5}, {1.5}));
+  const uint32_t with = l.builder.codes(l.c.out_shape(), kUnsigned4),
+                 without = l.builder.codes(l.c.out_shape(), kUnsigned4);
+  l.builder.node("conv", std::move(op), {l.input, r}, {with, without});
+  l.builder.code_output(with);
+  l.builder.code_output(without);
+  const std::vector<Values> outputs = run_every_way(l.builder, {l.in, residual});
+  for (size_t i = 0; i < l.sums.size(); ++i) {
+    const size_t c = i % l.c.out_channels;
+    const double v = residual_grid.value(static_cast<int32_t>(residual[i]));
+    const double y = l.sums[i] * double{multiplier[c]} + double{offset[c]} + v * 0.75;
+    ASSERT_EQ(outputs[0][i], round_clamped(y < double{knee[c]} ? y * double{slope[c]} + double{below[c]} : y, 15)) << i;
+    const double z = l.sums[i] * 0.1 + 2;
+    ASSERT_EQ(outputs[1][i], round_clamped(z < 3 ? z * 0.5 + 1.5 : z, 13)) << i;
+  }
+}
+
 TEST(Convolution, AddsARealResidualToReals) {
   ResidualLayer l;
   const Values residual = l.random.real_values(l.c.out_shape());

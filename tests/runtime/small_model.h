@@ -156,7 +156,7 @@ class SmallModel {
     plain::InterpolateT interpolate;
     interpolate.rows = interpolation({0, 2}, {1, 3}, {0.5, 0.25});
     interpolate.columns = interpolation({0, 1, 2, 3}, {1, 2, 3, 3}, {0.5, 0.5, 0.5, 0});
-    interpolate.epilogue = builder.affine<double>({2}, {0}, 3);
+    interpolate.epilogue = builder.bent_affine<double>(builder.line<double>({2}, {0}, 3), {1}, {0.5}, {0.5});
     builder.node("interpolate", std::move(interpolate), {codes_}, {larger});
     plain::TopKT top;
     top.axis = 2;

@@ -1,8 +1,12 @@
 #include "runtime/threads.h"
 
 #include <gtest/gtest.h>
+#include <pthreadpool.h>
 
 #include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
 #include <vector>
 
 namespace tidbit::internal {
@@ -29,6 +33,54 @@ TEST(Threads, NeverShareAThreadNumber) {
     --users[thread];
   });
   EXPECT_FALSE(shared);
+}
+
+/// Loops follow each other at once, and what they work on lives no longer than they do.
+TEST(Threads, ManyShortLoopsEndBeforeTheyReturn) {
+  const Threads threads(4);
+  for (size_t loop = 0; loop < 50000; ++loop) {
+    const size_t count = loop % 7;
+    std::atomic<size_t> sum = 0;
+    threads.parallel_for(count, [&](size_t i, size_t) { sum += i + 1; });
+    ASSERT_EQ(sum, count * (count + 1) / 2);
+  }
+}
+
+/// Two indices that wait for each other: one thread alone would wait in vain.
+bool meet(const Threads& threads) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::seconds(30);
+  std::atomic<int> here = 0;
+  std::atomic<bool> met = true;
+  threads.parallel_for(2, [&](size_t, size_t) {
+    for (++here; here != 2 && met; std::this_thread::yield()) {
+      if (Clock::now() > end) met = false;
+    }
+  });
+  return met;
+}
+
+TEST(Threads, HelpEvenAfterTheySlept) {
+  const Threads threads(2);
+  for (const int milliseconds : {0, 0, 20, 1, 20}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    EXPECT_TRUE(meet(threads));
+  }
+}
+
+TEST(Threads, UseTheApplicationsPool) {
+  const std::unique_ptr<pthreadpool, void (*)(pthreadpool_t)> pool(pthreadpool_create(3), pthreadpool_destroy);
+  Threads threads(pool.get());
+  EXPECT_EQ(threads.count(), 3U);
+  EXPECT_EQ(threads.pool(), pool.get());
+  EXPECT_TRUE(meet(threads));
+}
+
+TEST(Threads, MakeAPoolForOthers) {
+  EXPECT_EQ(Threads(1).pool(), nullptr);
+  Threads threads(3);
+  ASSERT_NE(threads.pool(), nullptr);
+  EXPECT_EQ(pthreadpool_get_threads_count(static_cast<pthreadpool_t>(threads.pool())), 3U);
 }
 
 TEST(Threads, RangesCoverAll) {

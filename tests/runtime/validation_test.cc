@@ -43,6 +43,9 @@ plain::ConvolutionT& conv(TbitBuilder& b) { return *node(b, kConvNode).op.AsConv
 plain::WindowT& window(TbitBuilder& b) { return *conv(b).window; }
 plain::WeightsT& weights(TbitBuilder& b) { return *conv(b).weights; }
 plain::AffineT& affine(TbitBuilder& b) { return *conv(b).epilogues[0]->form.AsAffine(); }
+plain::BentAffineT& bent_affine(TbitBuilder& b) {
+  return *node(b, kInterpolateNode).op.AsInterpolate()->epilogue->form.AsBentAffine();
+}
 plain::DepthwiseConvolutionT& depthwise(TbitBuilder& b) { return *node(b, kDepthwiseNode).op.AsDepthwiseConvolution(); }
 plain::ThresholdsT& steps(TbitBuilder& b) { return *depthwise(b).epilogues[0]->form.AsThresholds(); }
 plain::RealConvolutionT& dense(TbitBuilder& b) { return *node(b, kRealConvNode).op.AsRealConvolution(); }
@@ -403,6 +406,21 @@ const Bent kEpilogues[] = {
      },
      kDense, "epilogues[0].lowest"},
     {"real_nan", [](TbitBuilder& b) { real_affine(b).highest = std::nanf(""); }, kDense, "epilogues[0].lowest"},
+    {"bent_line_missing", [](TbitBuilder& b) { bent_affine(b).line.reset(); }, "node 'interpolate'", "epilogue.line"},
+    {"bent_line_offset", [](TbitBuilder& b) { bent_affine(b).line->offset.reset(); }, "node 'interpolate'",
+     "epilogue.line.offset"},
+    {"bent_knee_missing", [](TbitBuilder& b) { bent_affine(b).knee.reset(); }, "node 'interpolate'", "epilogue.knee"},
+    {"bent_knee_nan", [](TbitBuilder& b) { bent_affine(b).knee = b.blob(std::vector<double>{kNaN}); },
+     "node 'interpolate'", "epilogue.knee"},
+    {"bent_slope_size", [](TbitBuilder& b) { bent_affine(b).slope->mutate_size(4); }, "node 'interpolate'",
+     "epilogue.slope"},
+    {"bent_offset_channels",
+     [](TbitBuilder& b) {
+       bent_affine(b).offset = b.blob(std::vector<double>{1, 2, 3});
+     },
+     "node 'interpolate'", "epilogue.offset"},
+    {"bent_offset_infinite", [](TbitBuilder& b) { bent_affine(b).offset = b.blob(std::vector<double>{INFINITY}); },
+     "node 'interpolate'", "epilogue.offset"},
     {"quantize_to_real", [](TbitBuilder& b) { node(b, kQuantizeNode).op.AsQuantize()->epilogue = b.identity(); },
      "node 'quantize'", "epilogue.form"},
 };

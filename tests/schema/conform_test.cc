@@ -23,14 +23,18 @@ std::string read(const fs::path& path) {
 
 std::string current() { return read(fs::path(TIDBIT_SOURCE_DIR) / "schema/tidbit.fbs"); }
 
-/// The schema's lines without comments and blanks.
+/// The schema's fields, members and headings, one by one, without comments and blanks.
 std::vector<std::string> declarations(const std::string& schema) {
   std::vector<std::string> result;
   std::istringstream lines(schema);
   for (std::string line; std::getline(lines, line);) {
     line.resize(std::min(line.size(), line.find("//")));
     std::erase(line, ' ');
-    if (!line.empty() && line != "}") result.push_back(line);
+    for (size_t begin = 0; begin < line.size();) {
+      const size_t end = std::min(line.size(), line.find_first_of("{},;", begin));
+      if (end > begin) result.push_back(line.substr(begin, end - begin));
+      begin = end + 1;
+    }
   }
   return result;
 }
@@ -95,6 +99,8 @@ TEST(Schema, MayNotChangeWhatIsThere) {
   EXPECT_FALSE(conforms(current(), edited("stride_height: uint32 = 1", "stride_height: uint32 = 2")));
   EXPECT_FALSE(conforms(current(), edited("  MaxPool,\n  AveragePool,", "  AveragePool,\n  MaxPool,")));
   EXPECT_FALSE(conforms(current(), edited("  ResidualAdd,\n}", "}"))) << "the last operator is removed";
+  EXPECT_FALSE(conforms(current(), edited("RealAffine, BentAffine }", "RealAffine }"))) << "the last form is removed";
+  EXPECT_FALSE(conforms(current(), edited("{ Thresholds, Affine,", "{ Affine, Thresholds,")));
   EXPECT_FALSE(conforms(current(), edited("  HalfEven,\n  Floor,", "  Floor,\n  HalfEven,")));
   EXPECT_FALSE(conforms(current(), edited("  offset: uint64;\n  size: uint64;", "  size: uint64;\n  offset: uint64;")));
 }

@@ -141,13 +141,31 @@ class TbitBuilder {
   template <class T>
   std::unique_ptr<plain::EpilogueT> affine(const std::vector<T>& multiplier, const std::vector<T>& offset,
                                            uint8_t highest, double residual_multiplier = 0) {
+    return epilogue(line(multiplier, offset, highest, residual_multiplier));
+  }
+
+  /// One number each of knee, slope and offset below it for every one of the line's multipliers.
+  template <class T>
+  std::unique_ptr<plain::EpilogueT> bent_affine(plain::AffineT line, const std::vector<T>& knee,
+                                                const std::vector<T>& slope, const std::vector<T>& offset) {
+    plain::BentAffineT form;
+    form.line = std::make_unique<plain::AffineT>(std::move(line));
+    form.knee = blob(knee);
+    form.slope = blob(slope);
+    form.offset = blob(offset);
+    return epilogue(std::move(form));
+  }
+
+  template <class T>
+  plain::AffineT line(const std::vector<T>& multiplier, const std::vector<T>& offset, uint8_t highest,
+                      double residual_multiplier = 0) {
     plain::AffineT form;
     form.arithmetic = sizeof(T) == sizeof(float) ? plain::Arithmetic::Float32 : plain::Arithmetic::Float64;
     form.multiplier = blob(multiplier);
     form.offset = blob(offset);
     form.residual_multiplier = residual_multiplier;
     form.highest = highest;
-    return epilogue(std::move(form));
+    return form;
   }
 
   std::unique_ptr<plain::EpilogueT> real_affine(const std::vector<double>& multiplier,

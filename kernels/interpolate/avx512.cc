@@ -1,0 +1,8 @@
+// Interpolation in AVX-512.
+#include "kernels/interpolate/loop.h"
+
+namespace tidbit::kernels::interpolate_tiers {
+
+constinit const Tier kAvx512 = {of_codes};
+
+}  // namespace tidbit::kernels::interpolate_tiers
