@@ -11,6 +11,7 @@ namespace {
 
 /// Sums of an operator's tile: 16 KiB.
 constexpr int32_t kTileSums = 4096;
+constexpr int32_t kTileChannels = 64;
 
 constexpr int32_t quotient_up(int32_t a, int32_t b) { return (a + b - 1) / b; }
 
@@ -70,7 +71,10 @@ const GemmKernel* select_gemm_kernel(const GemmProblem& problem, Isa isa, std::o
 }
 
 GemmTiling gemm_tiling(const GemmKernel& kernel, const ConvolutionShape& shape) {
-  const int32_t wanted = std::max(kernel.operator_channels, kernel.tile_channels);
+  // With more channels than this, tiles do not hold all pixels.
+  const auto whole = static_cast<int32_t>(kTileSums / std::min<int64_t>(shape.pixels(), kTileSums));
+  const int32_t roomy = std::min(kTileChannels, whole) / kernel.tile_channels * kernel.tile_channels;
+  const int32_t wanted = std::max({kernel.operator_channels, kernel.tile_channels, roomy});
   const int32_t channels = quotient_up(std::min(wanted, shape.out_channels), kernel.tile_channels);
   GemmTiling tiling = {.pixels = 0, .channels = channels * kernel.tile_channels};
   const int32_t fitting = std::max(kTileSums / tiling.channels, kernel.tile_pixels);

@@ -25,10 +25,28 @@ constexpr int32_t kNeonRegisters = 16;
   return vreinterpretq_u8_u32(vdupq_n_u32(*static_cast<const Word*>(bytes)));
 }
 
+/// The next four bytes, aligned or not, in all lanes. (Compilers would take a load, a copy and an addition.)
+[[gnu::always_inline]] inline uint8x16_t broadcast_next_word(const std::byte*& bytes) {
+  using Word = uint32_t __attribute__((aligned(1), may_alias));
+  uint32x4_t lanes;
+#if defined(__aarch64__)
+  asm("ld1r {%0.4s}, [%1], #4" : "=w"(lanes), "+r"(bytes) : "m"(*reinterpret_cast<const Word*>(bytes)));
+#else
+  asm("vld1.32 {%e0[], %f0[]}, [%1]!" : "=w"(lanes), "+r"(bytes) : "m"(*reinterpret_cast<const Word*>(bytes)));
+#endif
+  return vreinterpretq_u8_u32(lanes);
+}
+
 /// Keeps g++ from loading from the pointer before the vector is there, and running out of registers.
 template <class Byte, class Vector>
 [[gnu::always_inline]] inline void load_after(const Byte*& pointer, Vector& vector) {
   asm("" : "+r"(pointer), "+w"(vector));
+}
+
+/// Keeps g++ from using `vector` before `other` is there, and running out of registers.
+template <class Vector, class Other>
+[[gnu::always_inline]] inline void use_after(Vector& vector, const Other& other) {
+  asm("" : "+w"(vector) : "w"(other));
 }
 
 /// The sums of neighbouring lanes of a, then of b.

@@ -1,7 +1,8 @@
-// Bit-serial with CNT. Counts are kept in bytes as long as these cannot overflow.
+// Bit-serial with CNT, whose counts UADALP adds up in 16 bits: it takes no more time than an addition in bytes, which
+// would have to be widened every 31 words.
 //
 // Pairs of planes are counted in the order of falling exponents; sums are doubled when the exponent falls and negated
-// when the sign changes: sum +-2^e * count by Horner's rule.
+// when the sign changes: sum +-2^e * count by Horner's rule. In most layers the whole sum fits 16 bits.
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -17,81 +18,172 @@ namespace {
 struct Tier {
   static constexpr Form kForm = {.tile = 16, .vector = 4, .word_bytes = 4, .byte_channels = 8};
   static constexpr int32_t kPixels = kNeonRegisters / 8, kVectors = 4;
-  static constexpr int32_t kWords = 31;  // until a byte, which grows by up to 8 a word, may overflow
+  static constexpr int32_t kWordCounts = 16;  // a word may add so much to 16 bits
+  static constexpr int32_t kWords = UINT16_MAX / kWordCounts;
 
-  /// sums = factor * sums + the bytes of each lane.
   template <int32_t P, int32_t V>
-  [[gnu::always_inline]] static void flush(const uint8x16_t (&bytes)[P][V], uint32_t factor, uint32_t* sums) {
+  using Counts = uint16x8_t[P][V];
+
+  template <int32_t P, int32_t V>
+  [[gnu::always_inline]] static void clear(Counts<P, V>& counts) {
+    unroll<P * V>([&](auto i) __attribute__((always_inline)) { counts[i / V][i % V] = vdupq_n_u16(0); });
+  }
+
+  /// sums = factor * sums + the counts of each lane.
+  template <int32_t P, int32_t V>
+  [[gnu::always_inline]] static void flush(const Counts<P, V>& counts, uint32_t factor, uint32_t* sums) {
     unroll<P * V>([&](auto i) __attribute__((always_inline)) {
       const uint32x4_t sum = vmulq_n_u32(vld1q_u32(sums + i * 4), factor);
-      vst1q_u32(sums + i * 4, vpadalq_u16(sum, vpaddlq_u8(bytes[i / V][i % V])));
+      vst1q_u32(sums + i * 4, vpadalq_u16(sum, counts[i / V][i % V]));
     });
   }
 
   /// Counts a word for P pixels and V vectors. Two pixels at a time, so that an in-order core need not wait for
-  /// results.
+  /// results; and no more, or g++ would run out of registers.
   template <int32_t P, int32_t V>
-  [[gnu::always_inline]] static void count(uint8x16_t (&bytes)[P][V], const std::byte* weights,
-                                           const std::byte* const (&windows)[P], size_t at) {
+  [[gnu::always_inline]] static void count(Counts<P, V>& counts, const std::byte* weights, const std::byte* (&x)[P]) {
     uint8x16_t panel[V];
-    unroll<V>([&](auto v) { panel[v] = load_bytes(weights + v * 16); });
+    unroll<V>([&](auto v) __attribute__((always_inline)) { panel[v] = load_bytes(weights + v * 16); });
     constexpr int32_t kTogether = P % 2 == 0 ? 2 : 1;
-    unroll<P / kTogether>([&](auto pair) {
+    unroll<P / kTogether>([&](auto group) __attribute__((always_inline)) {
+      constexpr int32_t kFirst = group * kTogether;
       uint8x16_t both[kTogether][V];
-      unroll<kTogether>([&](auto i) {
-        const uint8x16_t word = broadcast_word(windows[pair * kTogether + i] + at);
-        unroll<V>([&](auto v) { both[i][v] = vandq_u8(panel[v], word); });
+      unroll<kTogether>([&](auto i) __attribute__((always_inline)) {
+        uint8x16_t word = broadcast_next_word(x[kFirst + i]);
+        if constexpr (kFirst > 0) {
+          unroll<V>([&](auto v) __attribute__((always_inline)) { use_after(word, counts[kFirst - kTogether + i][v]); });
+        }
+        unroll<V>([&](auto v) __attribute__((always_inline)) { both[i][v] = vandq_u8(panel[v], word); });
       });
-      unroll<kTogether>([&](auto i) { unroll<V>([&](auto v) { both[i][v] = vcntq_u8(both[i][v]); }); });
-      unroll<kTogether>([&](auto i) {
-        unroll<V>([&](auto v) {
-          uint8x16_t& counts = bytes[pair * kTogether + i][v];
-          counts = vaddq_u8(counts, both[i][v]);
+      unroll<kTogether>([&](auto i) __attribute__((always_inline)) {
+        unroll<V>([&](auto v) __attribute__((always_inline)) { both[i][v] = vcntq_u8(both[i][v]); });
+      });
+      unroll<kTogether>([&](auto i) __attribute__((always_inline)) {
+        unroll<V>([&](auto v) __attribute__((always_inline)) {
+          counts[kFirst + i][v] = vpadalq_u8(counts[kFirst + i][v], both[i][v]);
         });
       });
     });
   }
 
+  /// Where a pair of planes is counted: the next word.
+  template <int32_t P>
+  struct Place {
+    const Block& block;
+    const std::byte* weights;
+    size_t row;
+    int32_t rows_left, runs_left, words_left;
+    const std::byte* x[P];
+
+    [[gnu::always_inline]] Place(const Block& of, const PlanePair& pair)
+        : block(of),
+          weights(of.weights + pair.weights * of.plane_step),
+          row(of.first_row + pair.activations * of.line_bytes),
+          rows_left(of.kernel_rows),
+          runs_left(of.row_runs),
+          words_left(of.words) {
+      start_row();
+    }
+    [[gnu::always_inline]] void start_row() {
+      unroll<P>([&](auto p) __attribute__((always_inline)) { x[p] = block.windows[p] + row; });
+    }
+    /// To the next run, past the last word of one. Returns whether there is one.
+    [[gnu::always_inline]] bool next_run() {
+      words_left = block.words;
+      if (--runs_left > 0) {
+        unroll<P>([&](auto p) __attribute__((always_inline)) { x[p] += block.run_gap; });
+        return true;
+      }
+      if (--rows_left == 0) return false;
+      runs_left = block.row_runs;
+      row += block.kernel_row_step;
+      start_row();
+      return true;
+    }
+  };
+
+  /// Counts up to `room` words; returns whether there are more.
   template <int32_t P, int32_t V>
-  [[gnu::noinline]] static void run(const Block& block) {
-    const size_t word_step = block.word_step;
-    const std::byte* windows[P];
-    unroll<P>([&](auto p) { windows[p] = block.windows[p]; });
-    uint32_t storage[P * V * 4] = {};
-    uint32_t* sums = storage;
-    const PlanePair* before = block.pairs;
-    for (const PlanePair* pair = block.pairs; pair < block.pairs + block.pair_count; ++pair) {
-      uint32_t pair_factor = uint32_t{1} << (before->exponent - pair->exponent);
-      if (before->negative != pair->negative) pair_factor = 0 - pair_factor;
-      before = pair;
-      const std::byte* weights = block.weights + pair->weights * block.plane_step;
-      size_t row = block.first_row + pair->activations * block.line_bytes, at = row;
-      int32_t rows_left = block.kernel_rows, runs_left = block.row_runs, left = block.words;
-      while (rows_left > 0) {
-        uint8x16_t bytes[P][V];
-        unroll<P * V>([&](auto i) __attribute__((always_inline)) { bytes[i / V][i % V] = vdupq_n_u8(0); });
-        for (int32_t room = kWords; room > 0 && rows_left > 0;) {
-          const int32_t words = left < room ? left : room;
-          left -= words;
-          room -= words;
-          for (const size_t end = at + static_cast<size_t>(words) * kForm.word_bytes; at != end;
-               at += kForm.word_bytes, weights += word_step) {
-            count(bytes, weights, windows, at);
-          }
-          if (left > 0) continue;
-          left = block.words;
-          at += block.run_gap;
-          if (--runs_left > 0) continue;
-          runs_left = block.row_runs;
-          --rows_left;
-          at = row += block.kernel_row_step;
-        }
-        reread(sums);  // from memory: the registers were the bytes'
-        flush(bytes, pair_factor, sums);
-        pair_factor = 1;
+  [[gnu::always_inline]] static bool count_words(Counts<P, V>& counts, Place<P>& place, int32_t room) {
+    const size_t word_step = place.block.word_step;
+    while (room > 0) {
+      const int32_t words = place.words_left < room ? place.words_left : room;
+      place.words_left -= words;
+      room -= words;
+      const std::byte* weights = place.weights;
+      for (const std::byte* end = weights + words * word_step; weights != end; weights += word_step) {
+        count<P, V>(counts, weights, place.x);
+      }
+      place.weights = weights;
+      if (place.words_left == 0 && !place.next_run()) return false;
+    }
+    return true;
+  }
+
+  static const PlanePair& before(const Block& block, int32_t pair) { return block.pairs[pair > 0 ? pair - 1 : 0]; }
+
+  /// Sums in 16 bits.
+  template <int32_t P, int32_t V>
+  [[gnu::always_inline]] static void sum_narrow(const Block& block, uint32_t* sums) {
+    Counts<P, V> counts;
+    clear<P, V>(counts);
+    for (int32_t i = 0; i < block.pair_count; ++i) {
+      if (before(block, i).exponent > block.pairs[i].exponent) {
+        unroll<P * V>([&](auto k) __attribute__((always_inline)) {
+          uint16x8_t& sum = counts[k / V][k % V];
+          sum = vaddq_u16(sum, sum);
+        });
+      }
+      if (before(block, i).negative != block.pairs[i].negative) {
+        unroll<P * V>([&](auto k) __attribute__((always_inline)) {
+          uint16x8_t& sum = counts[k / V][k % V];
+          sum = vreinterpretq_u16_s16(vnegq_s16(vreinterpretq_s16_u16(sum)));
+        });
+      }
+      Place<P> place(block, block.pairs[i]);
+      count_words<P, V>(counts, place, INT32_MAX);
+    }
+    unroll<P * V>([&](auto k) __attribute__((always_inline)) {
+      const int16x8_t sum = vreinterpretq_s16_u16(counts[k / V][k % V]);
+      vst1q_u32(sums + k * 4, vreinterpretq_u32_s32(vpaddlq_s16(sum)));
+    });
+  }
+
+  /// Counts in 16 bits for as long as they fit, sums in 32.
+  template <int32_t P, int32_t V>
+  [[gnu::always_inline]] static void sum_wide(const Block& block, uint32_t* sums) {
+    std::memset(sums, 0, P * V * sizeof(uint32x4_t));
+    for (int32_t i = 0; i < block.pair_count; ++i) {
+      uint32_t factor = uint32_t{1} << (before(block, i).exponent - block.pairs[i].exponent);
+      if (before(block, i).negative != block.pairs[i].negative) factor = 0 - factor;
+      Place<P> place(block, block.pairs[i]);
+      for (bool more = true; more; factor = 1) {
+        Counts<P, V> counts;
+        clear<P, V>(counts);
+        more = count_words<P, V>(counts, place, kWords);
+        flush<P, V>(counts, factor, sums);
       }
     }
-    store<P, V>(block, before->negative ? 0 - block.step : block.step, sums);
+  }
+
+  /// Whether whatever a window's codes are, the sums of half a lane fit 16 bits.
+  static bool fits_16_bits(const Block& block) {
+    const int64_t words = int64_t{block.kernel_rows} * block.row_runs * block.words;
+    int64_t most = 0;
+    for (int32_t i = 0; i < block.pair_count; ++i) most += kWordCounts * words << block.pairs[i].exponent;
+    return most <= INT16_MAX;
+  }
+
+  template <int32_t P, int32_t V>
+  [[gnu::noinline]] static void run(const Block& block) {
+    uint32_t sums[P * V * 4];
+    if (fits_16_bits(block)) {
+      sum_narrow<P, V>(block, sums);
+    } else {
+      sum_wide<P, V>(block, sums);
+    }
+    const bool negative = block.pairs[block.pair_count - 1].negative;
+    store<P, V>(block, negative ? 0 - block.step : block.step, sums);
   }
 
   template <int32_t P, int32_t V>
@@ -187,8 +279,8 @@ double cost(const GemmProblem& problem) noexcept {
   return bitserial::cost(problem, Tier::kForm,
                          {.word = 3 * cycles.simple + cycles.broadcast / Tier::kVectors,
                           .lone_word = 3 * cycles.simple + 2 * cycles.broadcast,
-                          .pair = 4,
-                          .vector = 8,
+                          .pair = 2,
+                          .vector = 6,
                           .window = 4,
                           .pack_pixel = 4,
                           .pack_byte = 2.5 * cycles.simple});

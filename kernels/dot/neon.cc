@@ -1,6 +1,5 @@
 // Multiplication of bytes with SMULL and SMLAL: sums of products stay in 16 bits for as long as the grids let them fit.
 #include "kernels/dot/neon_modes.h"
-#include "kernels/neon_cycles.h"
 
 namespace tidbit::kernels::dot {
 namespace {
@@ -31,18 +30,22 @@ int8x16_t broadcast_bytes(const uint8_t* bytes) { return vreinterpretq_s8_u8(bro
 /// Sums in 16 bits of many products.
 struct Many {
   static constexpr int32_t kStep = 1, kLeast = 5;
+  static constexpr bool kLimited = true;
 
   struct Sums {
     int16x8_t low, high;  // four products' of each channel
   };
-  static Sums zero_sums() { return {vdupq_n_s16(0), vdupq_n_s16(0)}; }
+  static Sums begin(int32x4_t) { return {vdupq_n_s16(0), vdupq_n_s16(0)}; }
+  static int32x4_t end(const Sums& sums, int32x4_t from) {
+    return vaddq_s32(from, add_pairs(vpaddlq_s16(sums.low), vpaddlq_s16(sums.high)));
+  }
 
-  template <int32_t G, int32_t P, int32_t V>
+  template <int32_t kFirst, int32_t kEnd, int32_t G, int32_t P, int32_t V>
   [[gnu::always_inline]] static void add(Sums (&sums)[P][V], const uint8_t* const (&x)[P], ptrdiff_t at,
                                          const uint8_t* w) {
     int8x16_t b[V];
     unroll<0, V>([&](auto v) __attribute__((always_inline)) { b[v] = load_weights(w + v * 16); });
-    unroll<0, P>([&](auto p) __attribute__((always_inline)) {
+    unroll<kFirst, kEnd>([&](auto p) __attribute__((always_inline)) {
       const int8x16_t a = broadcast_bytes(x[p] + at);
       unroll<0, V>([&](auto v) __attribute__((always_inline)) {
         sums[p][v].low = multiply_low(sums[p][v].low, a, b[v]);
@@ -50,7 +53,6 @@ struct Many {
       });
     });
   }
-  static int32x4_t total(const Sums& sums) { return add_pairs(vpaddlq_s16(sums.low), vpaddlq_s16(sums.high)); }
   static int32_t limit(const GemmProblem& problem) { return fitting_products(problem); }
 };
 
@@ -58,23 +60,25 @@ struct Many {
 template <int32_t kProducts>
 struct Few {
   static constexpr int32_t kStep = kProducts, kLeast = kProducts;
+  static constexpr bool kLimited = false;
 
   struct Sums {
     int32x4_t low, high;  // two of each channel
   };
-  static Sums zero_sums() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+  static Sums begin(int32x4_t) { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+  static int32x4_t end(const Sums& sums, int32x4_t from) { return vaddq_s32(from, add_pairs(sums.low, sums.high)); }
 
-  template <int32_t G, int32_t P, int32_t V>
+  template <int32_t kFirst, int32_t kEnd, int32_t G, int32_t P, int32_t V>
   [[gnu::always_inline]] static void add(Sums (&sums)[P][V], const uint8_t* const (&x)[P], ptrdiff_t at,
                                          const uint8_t* w) {
     int8x16_t a[P][G];
-    unroll<0, P * G>([&](auto i) __attribute__((always_inline)) {
+    unroll<kFirst * G, kEnd * G>([&](auto i) __attribute__((always_inline)) {
       a[i / G][i % G] = broadcast_bytes(x[i / G] + at + 4 * (i % G));
     });
     unroll<0, V>([&](auto v) __attribute__((always_inline)) {
       int8x16_t b[G];
       unroll<0, G>([&](auto g) __attribute__((always_inline)) { b[g] = load_weights(w + (g * V + v) * 16); });
-      unroll<0, P>([&](auto p) __attribute__((always_inline)) {
+      unroll<kFirst, kEnd>([&](auto p) __attribute__((always_inline)) {
         int16x8_t low = multiply_low(a[p][0], b[0]), high = multiply_high(a[p][0], b[0]);
         if constexpr (G > 1) {
           low = multiply_low(low, a[p][1], b[1]);
@@ -85,7 +89,6 @@ struct Few {
       });
     });
   }
-  static int32x4_t total(const Sums& sums) { return add_pairs(sums.low, sums.high); }
   static int32_t limit(const GemmProblem&) { return INT32_MAX; }
 };
 
@@ -104,8 +107,7 @@ bool supports(const GemmProblem& problem) noexcept {
 double cost_of(const GemmProblem& problem, double widening) {
   const NeonCycles cycles = neon_cycles(host_core());
   const double group = 2 * cycles.multiply + cycles.broadcast / kVectors + widening;
-  return dot::cost(problem, kForm<SignedBytes<Many, kPixels, kVectors>>,
-                   {.group = group, .sums = 6, .unpack = 4, .direct = 4, .byte = 0.25, .pack = 0.25});
+  return dot::cost(problem, kForm<SignedBytes<Many, kPixels, kVectors>>, panel_cycles(cycles, group, 6));
 }
 
 double many_cost(const GemmProblem& problem) noexcept {
@@ -132,6 +134,7 @@ constexpr GemmKernel kernel(std::string_view name, double (*cost)(const GemmProb
       .pack_weights = pack_panels_weights<Mode>,
       .pack_image = pack_panels_image<Mode, uint8_t>,
       .run = run_panels<Mode>,
+      .operator_channels = Mode::kLanes * kVectors,
   };
 }
 

@@ -8,6 +8,7 @@
 
 #include "kernels/dot/modes.h"
 #include "kernels/dot/panels_run.h"
+#include "kernels/neon_cycles.h"
 #include "kernels/neon_vectors.h"
 
 namespace tidbit::kernels::dot {
@@ -17,6 +18,7 @@ int8x16_t load_weights(const uint8_t* b) { return vreinterpretq_s8_u8(vld1q_u8(b
 
 struct NeonRegister {
   using Vec = int32x4_t;
+  using CodeBytes = uint8_t __attribute__((vector_size(16), may_alias));
   static constexpr int32_t kLanes = 4;
 
   static Vec load(const void* p) { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p))); }
@@ -26,7 +28,7 @@ struct NeonRegister {
   static Vec add(Vec x, Vec y) { return vaddq_s32(x, y); }
   static Vec both(Vec x, Vec y) { return vandq_s32(x, y); }
   static Vec shifted(Vec v, int32_t count) {
-    return vreinterpretq_s32_u8(vshlq_u8(vreinterpretq_u8_s32(v), vdupq_n_s8(static_cast<int8_t>(-count))));
+    return reinterpret_cast<Vec>(reinterpret_cast<CodeBytes>(v) >> static_cast<uint8_t>(count));
   }
   static Vec lookup(Vec table, Vec codes) {
     return vreinterpretq_s32_u8(look_up_bytes(vreinterpretq_u8_s32(table), vreinterpretq_u8_s32(codes)));
@@ -34,15 +36,17 @@ struct NeonRegister {
 };
 
 /// Bytes, both signed. Products: a tier's sums of products of a block, which are
-///   Sums, zero_sums(), kStep                     how many groups are multiplied at a time
-///   add<G>(Sums (&)[P][V], x, at, w)             adds the products of G groups, from x[p] + at and w on
-///   total(Sums)                                  an int32 for each channel
-///   limit(problem)                               how many groups may be added before the total is taken
+///   Sums, begin(from)                     sums to which a channel's int32 `from` may be added here or at the end
+///   kStep                                 how many groups are multiplied at a time
+///   add<kFirst, kEnd, G>(Sums (&)[P][V], x, at, w)
+///                                         adds the products of G groups, from x[p] + at and w on, p in [kFirst, kEnd)
+///   end(Sums, from)                       an int32 for each channel
+///   kLimited, limit(problem)              whether, and how many groups may be added before sums are at their end
 template <class Products, int32_t P, int32_t V>
 struct SignedBytes : Bytes<NeonRegister> {
   using Value = int8_t;
   static constexpr int32_t kPixels = P, kVectors = V;
-  static constexpr int32_t kImageBits = 0;  // a vector holds few channels: unpacking would take too much of the time
+  static constexpr int32_t kImageBits = 4, kStrip = 256;  // a vector holds few channels: many pixels pay for unpacking
   static constexpr bool kNarrow = false;
 
   static int32_t limit(const GemmProblem& problem) { return Products::limit(problem); }
@@ -59,51 +63,110 @@ struct SignedBytes : Bytes<NeonRegister> {
   }
   static Vec widen(Vec sums) { return sums; }
 
+  // Functions of arrays, not lambdas that capture each other: g++ would keep the sums in memory.
   template <int32_t kP, int32_t kV>
-  static void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
-                       const Block& block, dot::Sums sums, int32_t limit) {
-    typename Products::Sums acc[kP][kV];
-    const uint8_t* x[kP];
+  [[gnu::always_inline]] static void begin(typename Products::Sums (&acc)[kP][kV], const dot::Sums& sums) {
     unroll<0, kP>([&](auto p) __attribute__((always_inline)) {
-      x[p] = windows[p];
-      unroll<0, kV>([&](auto v) __attribute__((always_inline)) { acc[p][v] = Products::zero_sums(); });
-    });
-    const auto flush = [&]() __attribute__((always_inline)) {
-      unroll<0, kP>([&](auto p) __attribute__((always_inline)) {
-        unroll<0, kV>([&](auto v) __attribute__((always_inline)) {
-          const Vec from = load(sums.from + p * sums.from_stride + v * kLanes);
-          store(sums.to + p * sums.stride + v * kLanes, add(from, Products::total(acc[p][v])));
-          acc[p][v] = Products::zero_sums();
-        });
+      unroll<0, kV>([&](auto v) __attribute__((always_inline)) {
+        acc[p][v] = Products::begin(load(sums.from + p * sums.from_stride + v * kLanes));
       });
-      sums.from = sums.to;
-      sums.from_stride = sums.stride;
-    };
-    int32_t left = limit;
-    for (const Segment* segment = segments; segment < segments + count; ++segment) {
-      if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
-      const uint8_t* w = weights + segment->weights;
-      ptrdiff_t at = segment->x;
-      for (int32_t groups = segment->groups; groups > 0;) {
-        int32_t now = smaller(groups, left);
-        groups -= now;
-        left -= now;
-        for (; now >= Products::kStep; now -= Products::kStep) {
-          Products::template add<Products::kStep>(acc, x, at, w);
-          at += 4 * Products::kStep;
-          w += Products::kStep * kV * sizeof(Vec);
-        }
-        if constexpr (Products::kStep > 1) {
-          for (; now > 0; --now, at += 4, w += kV * sizeof(Vec)) Products::template add<1>(acc, x, at, w);
-        }
-        if (left > 0) continue;
-        flush();
-        left = limit;
+    });
+  }
+  template <int32_t kP, int32_t kV>
+  [[gnu::always_inline]] static void end(const typename Products::Sums (&acc)[kP][kV], const dot::Sums& sums) {
+    unroll<0, kP>([&](auto p) __attribute__((always_inline)) {
+      unroll<0, kV>([&](auto v) __attribute__((always_inline)) {
+        const Vec from = load(sums.from + p * sums.from_stride + v * kLanes);
+        store(sums.to + p * sums.stride + v * kLanes, Products::end(acc[p][v], from));
+      });
+    });
+  }
+
+  /// A segment's groups of which the next is at `at` in the windows and at `w` among the weights.
+  struct Place {
+    ptrdiff_t at;
+    const uint8_t* w;
+  };
+
+  /// Adds the products of `groups` groups for the pixels [kFirst, kLast).
+  template <int32_t kFirst, int32_t kLast, int32_t kP, int32_t kV>
+  [[gnu::always_inline]] static void add_groups(typename Products::Sums (&acc)[kP][kV], const uint8_t* const (&x)[kP],
+                                                Place& place, int32_t groups) {
+    constexpr int32_t kStep = Products::kStep;
+    ptrdiff_t at = place.at;
+    const uint8_t* w = place.w;
+    for (; groups >= kStep; groups -= kStep, at += 4 * kStep, w += kStep * kV * sizeof(Vec)) {
+      Products::template add<kFirst, kLast, kStep>(acc, x, at, w);
+    }
+    if constexpr (kStep > 1) {
+      for (; groups > 0; --groups, at += 4, w += kV * sizeof(Vec)) {
+        Products::template add<kFirst, kLast, 1>(acc, x, at, w);
       }
     }
-    flush();
+    place = {at, w};
+  }
+
+  /// How many groups may be added before sums must be at their end.
+  struct Limit {
+    int32_t left, all;
+  };
+
+  /// The same, and takes the sums to their end as often as they must be.
+  template <int32_t kFirst, int32_t kLast, int32_t kP, int32_t kV>
+  [[gnu::always_inline]] static void add_groups(typename Products::Sums (&acc)[kP][kV], const uint8_t* const (&x)[kP],
+                                                Place& place, int32_t groups, Limit& limit, dot::Sums& sums) {
+    if constexpr (!Products::kLimited) {
+      add_groups<kFirst, kLast>(acc, x, place, groups);
+    } else {
+      while (groups > 0) {
+        const int32_t now = smaller(groups, limit.left);
+        groups -= now;
+        limit.left -= now;
+        add_groups<kFirst, kLast>(acc, x, place, now);
+        if (limit.left > 0) continue;
+        end(acc, sums);
+        sums = {sums.to, sums.stride, sums.to, sums.stride};
+        begin(acc, sums);
+        limit.left = limit.all;
+      }
+    }
+  }
+
+  template <bool kEdge, int32_t kP, int32_t kV>
+  static void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
+                       const Block& block, dot::Sums sums, int32_t groups_within_limit) {
+    typename Products::Sums acc[kP][kV];
+    const uint8_t* x[kP];
+    unroll<0, kP>([&](auto p) __attribute__((always_inline)) { x[p] = windows[p]; });
+    begin(acc, sums);
+    Limit limit = {groups_within_limit, groups_within_limit};
+    for (const Segment* segment = segments; segment < segments + count; ++segment) {
+      if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
+      Place place = {segment->x, weights + segment->weights};
+      if constexpr (!kEdge) {
+        add_groups<0, kP>(acc, x, place, segment->groups, limit, sums);
+      } else {
+        const int32_t before = smaller(larger(block.left_end - segment->begin, 0), segment->groups);
+        const int32_t inside = smaller(larger(block.right_begin - segment->begin, before), segment->groups);
+        if constexpr (kP == 1) {
+          place.at += 4 * ptrdiff_t{before};
+          place.w += before * kV * sizeof(Vec);
+        } else {
+          add_groups<1, kP>(acc, x, place, before, limit, sums);
+        }
+        add_groups<0, kP>(acc, x, place, inside - before, limit, sums);
+        if constexpr (kP > 1) add_groups<0, kP - 1>(acc, x, place, segment->groups - inside, limit, sums);
+      }
+    }
+    end(acc, sums);
   }
 };
+
+/// `group` and `sums` as in PanelCycles.
+PanelCycles panel_cycles(const NeonCycles& cycles, double group, double sums) {
+  const double unpack = 2 * cycles.simple + cycles.lookup + 1;
+  return {.group = group, .sums = sums, .unpack = unpack, .direct = 3, .byte = 0.25, .pack = 0.25};
+}
 
 }  // namespace
 }  // namespace tidbit::kernels::dot

@@ -160,7 +160,7 @@ double cost(const GemmProblem& problem, const PanelForm& form, const PanelCycles
   const bool skips_taps = sizes.image.row_runs == 1 && problem.shape.channels % sizes.group_values == 0;
   const double share = inside.rows * (skips_taps ? inside.taps : 1);
   const bool direct = problem.shape.pixels() <= kDirectPixels;
-  const double unpackings = direct ? pixels * cycles.direct : std::ceil(pixels / kPanelStrip) * cycles.unpack;
+  const double unpackings = direct ? pixels * cycles.direct : std::ceil(pixels / form.strip) * cycles.unpack;
   const double unpacking = packs_values(sizes, form) ? 0 : vectors * groups * unpackings;
   const double multiplying = pixels * vectors * (groups * share * cycles.group + cycles.sums);
   const double reading = static_cast<double>(sizes.weight_bytes) * cycles.byte;

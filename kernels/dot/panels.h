@@ -24,6 +24,7 @@ struct PanelForm {
   int32_t value_bytes;              // of an operand: 1 or 2
   bool signed_activations = false;  // a of bytes
   int32_t image_bits = 2;           // codes of so many bits are packed as they are for images too
+  int32_t strip = 64;               // pixels that share unpacked weights
 };
 
 /// u becomes step*u + base.
@@ -73,13 +74,12 @@ int32_t fitting_int16(const GemmProblem&, bool codes) noexcept;
 struct PanelCycles {
   double group;   // for each vector of a panel, group and pixel
   double sums;    // for each vector of sums, besides
-  double unpack;  // for each vector of weights, once for each kPanelStrip pixels
+  double unpack;  // for each vector of weights, once for each strip
   double direct;  // for each vector of weights, where few pixels multiply codes instead
   double byte;    // for each byte of packed weights, which is a lower bound
   double pack;    // for packing a byte of the image
 };
 
-constexpr int32_t kPanelStrip = 64;   // pixels that share unpacked weights
 constexpr int32_t kDirectPixels = 2;  // as few pixels do not pay for unpacking
 
 // What the tiers share of a GemmKernel.

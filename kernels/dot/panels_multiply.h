@@ -2,10 +2,10 @@
 // tier shares code with another. A Mode is what a tier multiplies with:
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
-//   kImageBits                       of codes that are packed as they are for images (dot/panels.h)
+//   kImageBits, kStrip               image_bits and strip of the form (dot/panels.h)
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
 //   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
-//   multiply<P, V>                   what a block does, where multiply() below is not it, up to `limit(problem)` sums
+//   multiply<kEdge, P, V>            what a block does, where multiply() below is not it, up to `limit(problem)` sums
 //   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
 #pragma once
 
@@ -25,7 +25,8 @@ constexpr PanelForm kForm = {.lanes = Mode::kLanes,
                              .vectors = Mode::kVectors,
                              .value_bytes = Mode::kValueBytes,
                              .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
-                             .image_bits = Mode::kImageBits};
+                             .image_bits = Mode::kImageBits,
+                             .strip = Mode::kStrip};
 
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 constexpr int32_t larger(int32_t a, int32_t b) { return a < b ? b : a; }
@@ -160,14 +161,13 @@ using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t
 
 template <class Mode>
 concept OwnLoop = requires {
-  Mode::template multiply<1, 1>;
+  Mode::template multiply<false, 1, 1>;
 };
 
-/// A mode's own loop multiplies the padding too, which is stored as 0.
 template <class Mode, bool kEdge, int32_t P, int32_t V>
 constexpr Multiply multiply_block() {
   if constexpr (OwnLoop<Mode>) {
-    return Mode::template multiply<P, V>;
+    return Mode::template multiply<kEdge, P, V>;
   } else {
     return multiply<Mode, kEdge, P, V>;
   }

@@ -14,6 +14,7 @@ namespace {
 constexpr int32_t kBufferBytes = 24576;  // of unpacked weights: they stay in L1
 constexpr int32_t kChunkGroups = 4096;   // of weights that are multiplied where they are
 constexpr int32_t kMaxSegments = 64;
+constexpr int32_t kMaxStrip = 256;
 constexpr int32_t kLeastNarrow = 4;  // sums of fewer would spend their time on widening
 
 /// A panel and the pixels of a tile that run over it.
@@ -22,9 +23,9 @@ struct Strip {
   const uint8_t* weights;  // the panel's
   const int32_t* constants;
   int32_t vectors, channels;
-  const uint8_t* windows[kPanelStrip];
+  const uint8_t* windows[kMaxStrip];
   int32_t pixels;
-  Block blocks[kPanelStrip];
+  Block blocks[kMaxStrip];
   int32_t block_count;
   int32_t* sums;
   ptrdiff_t sums_stride;
@@ -66,6 +67,24 @@ ptrdiff_t run_offset(const Panels& panels, int32_t run) {
   return static_cast<ptrdiff_t>(row * panels.image.kernel_row_step + of_row * panels.image.run_step);
 }
 
+/// Unpacks so many blocks to b; returns the end of it.
+template <class Mode, int32_t Slots>
+uint8_t* unpack_slots(const Strip& strip, const typename Mode::Unpacking& unpacking, const uint8_t* packed,
+                      int32_t blocks, uint8_t* to) {
+  using Vec = typename Mode::Vec;
+  const size_t vector_bytes = strip.panels->vector_bytes, group_bytes = strip.vectors * sizeof(Vec);
+  for (; blocks > 0; --blocks, to += (Slots - 1) * group_bytes) {
+    for (int32_t v = 0; v < strip.vectors; ++v, packed += vector_bytes, to += sizeof(Vec)) {
+      const auto codes = Mode::packed(packed);
+      unroll<0, Slots>([&](auto slot) __attribute__((always_inline)) {
+        const Vec values = Mode::values(Mode::codes(codes, slot * (8 / Slots), unpacking), unpacking);
+        Mode::store(to + slot * group_bytes, values);
+      });
+    }
+  }
+  return to;
+}
+
 /// Unpacks blocks [begin, end) of a run to b.
 template <class Mode>
 void unpack(const Strip& strip, const typename Mode::Unpacking& unpacking, const uint8_t* packed, int32_t begin,
@@ -73,16 +92,11 @@ void unpack(const Strip& strip, const typename Mode::Unpacking& unpacking, const
   using Vec = typename Mode::Vec;
   const Panels& panels = *strip.panels;
   const size_t group_bytes = strip.vectors * sizeof(Vec);
-  for (int32_t block = begin; block < end; ++block) {
-    for (int32_t v = 0; v < strip.vectors; ++v, packed += panels.vector_bytes) {
-      const auto codes = Mode::packed(packed);
-      uint8_t* out = to + v * sizeof(Vec);
-      for (int32_t slot = 0; slot < panels.slots; ++slot, out += group_bytes) {
-        Mode::store(out, Mode::values(Mode::codes(codes, slot * panels.slot_bits, unpacking), unpacking));
-      }
-    }
-    to += group_bytes * panels.slots;
-  }
+  const auto unpack_blocks = panels.slots == 1   ? unpack_slots<Mode, 1>
+                             : panels.slots == 2 ? unpack_slots<Mode, 2>
+                             : panels.slots == 4 ? unpack_slots<Mode, 4>
+                                                 : unpack_slots<Mode, 8>;
+  to = unpack_blocks(strip, unpacking, packed, end - begin, to);
   if (end < panels.run_blocks || panels.last_values == panels.group_values) return;
   // Past the run's end b is 0, whatever the code 0 stands for.
   const int32_t past = end * panels.slots - (panels.run_groups - 1);
@@ -150,7 +164,7 @@ template <class Mode>
 void run_strip(const Strip& strip, const typename Mode::Unpacking& unpacking) {
   const Panels& panels = *strip.panels;
   constexpr int32_t kWidth = Mode::kLanes * Mode::kVectors;
-  alignas(64) int32_t partial[kPanelStrip * kWidth];
+  alignas(64) int32_t partial[Mode::kStrip * kWidth];
   const bool whole = strip.channels == strip.vectors * Mode::kLanes;
   int32_t* sums = whole ? strip.sums : partial;
   const ptrdiff_t stride = whole ? strip.sums_stride : kWidth;
@@ -273,7 +287,7 @@ void set_windows(const PackedImage& image, const std::byte* packed, int32_t firs
 void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& strip) {
   const Panels& panels = *strip.panels;
   const ConvolutionShape& shape = problem.shape;
-  PixelBlock blocks[kPanelStrip];
+  PixelBlock blocks[kMaxStrip];
   const bool skips = problem.padded() && panels.padding == 0;
   strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, blocks);
   const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
@@ -286,6 +300,7 @@ void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& 
 
 template <class Mode>
 void run_panels(const GemmTile& tile) noexcept {
+  static_assert(Mode::kStrip <= kMaxStrip);
   constexpr int32_t kWidth = Mode::kLanes * Mode::kVectors;
   const GemmProblem& problem = *tile.problem;
   const Panels panels = dot::panels(problem, kForm<Mode>);
@@ -300,8 +315,8 @@ void run_panels(const GemmTile& tile) noexcept {
     strip.limit = Mode::kNarrow ? fitting_int16(problem, false) : 0;
   }
   strip.code_limit = Mode::kNarrow ? fitting_int16(problem, true) : 0;
-  for (int32_t first = 0; first < tile.pixel_count; first += kPanelStrip) {
-    strip.pixels = smaller(kPanelStrip, tile.pixel_count - first);
+  for (int32_t first = 0; first < tile.pixel_count; first += Mode::kStrip) {
+    strip.pixels = smaller(Mode::kStrip, tile.pixel_count - first);
     set_windows(panels.image, tile.image, tile.pixel_begin + first, strip);
     set_blocks(problem, tile.pixel_begin + first, Mode::kPixels, strip);
     const bool direct = packs_codes && strip.pixels <= kDirectPixels;

@@ -96,7 +96,7 @@ struct Neon {
   }
 
   // Thresholds: counts are int32.
-  static constexpr int32_t kManyLanes = 0;  // channels are counted sixteen at a time
+  static constexpr int32_t kManyLanes = 16;
   static int32_t flip_of(int32_t, bool falls) { return falls ? -1 : 0; }
   static Ints flipped(const Ints& sum, const Ints& flip) {
     return each<Ints>([](int32x4_t x, int32x4_t y) { return veorq_s32(x, y); }, sum, flip);
@@ -112,6 +112,35 @@ struct Neon {
   static void count(Ints& counts, const Ints& sum, const Ints& value) {
     counts = each<Ints>([](int32x4_t n, int32x4_t x, int32x4_t y) { return counted(n, vcgeq_s32(x, y)); }, counts, sum,
                         value);
+  }
+
+  static int16x8_t saturated(const int32_t* sums) {
+    return vcombine_s16(vqmovn_s32(vld1q_s32(sums)), vqmovn_s32(vld1q_s32(sums + 4)));
+  }
+
+  /// Counts in 16 bits: where steps lie between the ends of int16, sums may be cut to it.
+  template <int32_t kSteps>
+  static bool count_many(const int32_t* sums, ptrdiff_t sums_stride, const int32_t (&steps)[kSteps][kManyLanes],
+                         int32_t lowest, uint8_t* out, ptrdiff_t out_stride, int32_t pixels) {
+    bool fit = true;
+    int16x8_t low[kSteps], high[kSteps];
+    for (int32_t k = 0; k < kSteps; ++k) {
+      for (const int32_t step : steps[k]) fit &= step > INT16_MIN && step <= INT16_MAX;
+      low[k] = saturated(steps[k]);
+      high[k] = saturated(steps[k] + 8);
+    }
+    if (!fit) return false;
+    const uint8x16_t lowest_codes = vdupq_n_u8(static_cast<uint8_t>(lowest));
+    for (int32_t p = 0; p < pixels; ++p, sums += sums_stride, out += out_stride) {
+      const int16x8_t low_sums = saturated(sums), high_sums = saturated(sums + 8);
+      uint16x8_t low_counts = vcgeq_s16(low_sums, low[0]), high_counts = vcgeq_s16(high_sums, high[0]);  // negative
+      for (int32_t k = 1; k < kSteps; ++k) {
+        low_counts = vaddq_u16(low_counts, vcgeq_s16(low_sums, low[k]));
+        high_counts = vaddq_u16(high_counts, vcgeq_s16(high_sums, high[k]));
+      }
+      vst1q_u8(out, vsubq_u8(lowest_codes, vcombine_u8(vmovn_u16(low_counts), vmovn_u16(high_counts))));
+    }
+    return true;
   }
 
   static uint8x16_t bytes(const Ints& x) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "kernels/gemm.h"
 #include "tests/support/gemm_runner.h"
@@ -108,6 +109,22 @@ TEST(GemmKernels, AreListedCheapestFirst) {
   const auto usable = usable_gemm_kernels(problem, host_isa());
   EXPECT_TRUE(std::ranges::is_sorted(usable, {}, [&](const GemmKernel* kernel) { return kernel->cost(problem); }));
   for (const GemmKernel* kernel : usable_gemm_kernels(problem, Isa::Scalar)) EXPECT_EQ(kernel->isa, Isa::Scalar);
+}
+
+TEST(GemmTiling, FewChannelsLeaveATileMorePixels) {
+  constexpr Window kWindow1x1 = {};
+  GemmKernel kernel = {};
+  kernel.tile_pixels = 4;
+  kernel.tile_channels = kernel.operator_channels = 16;
+  const auto tiling = [&](int32_t size) {
+    const Window& window = size > 1 ? kWindow3x3 : kWindow1x1;
+    const GemmTiling cut = gemm_tiling(kernel, convolution_shape(size, size, 64, 256, window));
+    return std::pair(cut.pixels, cut.channels);
+  };
+  EXPECT_EQ(tiling(56), std::pair(4 * 56, 16));
+  EXPECT_EQ(tiling(14), std::pair(14 * 14, 16));
+  EXPECT_EQ(tiling(7), std::pair(7 * 7, 64)) << "all pixels have room beside more channels";
+  EXPECT_EQ(tiling(1), std::pair(1, 64));
 }
 
 TEST(GemmSelection, LowBitsRunBitSerial) {

@@ -183,6 +183,18 @@ TEST_P(GemmTest, Extremes) {
   }
 }
 
+TEST_P(GemmTest, DeepExtremes) {
+  // Past what 16 bits hold of sums of 2 bits' products, and of counts of bits.
+  for (const int32_t channels : {11000, 140000}) {
+    for (const int32_t bits : {1, 2}) {
+      const Grid weights = {.bits = bits, .base = -(1 << (bits - 1))};
+      const GemmProblem problem = {convolution_shape(1, 2, channels, 3), weights, {.bits = bits}};
+      if (!kernel().supports(problem)) continue;
+      for (const Fill fill : {Fill::Highest, Fill::Lowest}) expect_exact(GemmData(problem, Fill::Highest, fill));
+    }
+  }
+}
+
 TEST_P(GemmTest, SumsAtTheEndsOfInt32) {
   constexpr int32_t kDepth = 33025;  // kDepth * 255 * 255 is just below 2^31
   const Grid codes = {.bits = 8}, bipolar = {.bits = 8, .step = 2, .base = -255};
