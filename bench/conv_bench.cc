@@ -122,7 +122,7 @@ void add_context() {
 #endif
 #ifdef TIDBIT_HAVE_ONEDNN
   bench::OneDnnConvolution::cap();
-  benchmark::AddCustomContext("onednn", bench::OneDnnConvolution::version());
+  benchmark::AddCustomContext("onednn", bench::OneDnnConvolution::version() + ' ' + bench::OneDnnConvolution::isa());
 #endif
 #ifdef TIDBIT_HAVE_XNNPACK
   benchmark::AddCustomContext("xnnpack", TIDBIT_XNNPACK_VERSION);

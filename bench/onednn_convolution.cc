@@ -2,9 +2,11 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <dnnl.hpp>
 #include <random>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "bench/operands.h"
@@ -102,20 +104,28 @@ void OneDnnConvolution::cap() {
   // The library's thread pool is OpenMP's, which need not be linked here.
   if (auto* set_threads = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"))) set_threads(1);
 #if defined(__x86_64__)
-  switch (kernels::host_isa()) {
-    case kernels::Isa::Scalar:
-      dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
-      break;
-    case kernels::Isa::Avx2:
-      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
-      break;
-    case kernels::Isa::Avx512:
-      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core);
-      break;
-    case kernels::Isa::Avx512Vnni:
-      break;
-  }
+  if (std::getenv("ONEDNN_MAX_CPU_ISA") != nullptr) return;  // the library reads it
+  constexpr dnnl::cpu_isa kIsas[] = {dnnl::cpu_isa::sse41, dnnl::cpu_isa::avx2, dnnl::cpu_isa::avx512_core,
+                                     dnnl::cpu_isa::avx512_core_vnni};
+  dnnl::set_max_cpu_isa(kIsas[static_cast<size_t>(kernels::host_isa())]);
 #endif
+}
+
+std::string OneDnnConvolution::isa() {
+  static constexpr std::pair<dnnl::cpu_isa, const char*> kNames[] = {
+      {dnnl::cpu_isa::sse41, "SSE41"},
+      {dnnl::cpu_isa::avx, "AVX"},
+      {dnnl::cpu_isa::avx2, "AVX2"},
+      {dnnl::cpu_isa::avx2_vnni, "AVX2_VNNI"},
+      {dnnl::cpu_isa::avx512_core, "AVX512_CORE"},
+      {dnnl::cpu_isa::avx512_core_vnni, "AVX512_CORE_VNNI"},
+      {dnnl::cpu_isa::avx512_core_bf16, "AVX512_CORE_BF16"},
+      {dnnl::cpu_isa::avx512_core_amx, "AVX512_CORE_AMX"},
+  };
+  for (const auto& [isa, isa_name] : kNames) {
+    if (isa == dnnl::get_effective_cpu_isa()) return isa_name;
+  }
+  return "of unknown tier";
 }
 
 }  // namespace tidbit::bench

@@ -14,10 +14,12 @@ class OneDnnConvolution {
   ~OneDnnConvolution();
   void run();
 
-  /// The library's version, and that of the code it runs.
+  /// The library's version, and the instruction set that it is capped at.
   static std::string version();
+  static std::string isa();
 
-  /// Caps the library at the host's tier (kernels/isa.h), and at one thread. Before any other use.
+  /// Caps the library at one thread and the host's tier (kernels/isa.h), or what ONEDNN_MAX_CPU_ISA names. Before any
+  /// other use.
   static void cap();
 
  private:

@@ -4,6 +4,7 @@
     bench/ratios.py build/release/bench/conv_bench              the kernel the runtime chooses, over oneDNN's int8
     bench/ratios.py .../conv_bench --tiers avx512vnni avx2      with both sides capped to each tier: README's tables
     bench/ratios.py .../conv_bench --kernel dot_avx2_6x16       one kernel, where it runs
+    ONEDNN_MAX_CPU_ISA=AVX512_CORE_AMX bench/ratios.py ...      oneDNN capped elsewhere than we are
 
 All of a layer's benchmarks run interleaved, several times: a ratio is between medians of one process.
 """

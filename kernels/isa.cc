@@ -78,9 +78,29 @@ Isa host_isa() {
   return isa;
 }
 
-#if defined(__aarch64__) || defined(__arm__)
 namespace {
 
+// In the order of Core.
+constexpr std::string_view kCores[] = {
+#if defined(__x86_64__)
+    "zen",
+    "cove",
+#elif defined(__aarch64__) || defined(__arm__)
+    "a53",
+    "a72",
+    "a76",
+#else
+    "any",
+#endif
+};
+
+#if defined(__x86_64__)
+// By the vendor: cpuinfo may be older than the core.
+Core detect_core() {
+  const bool intel = cpuinfo_initialize() && cpuinfo_get_core(0)->vendor == cpuinfo_vendor_intel;
+  return intel ? Core::Cove : Core::Zen;
+}
+#elif defined(__aarch64__) || defined(__arm__)
 bool is_in_order(cpuinfo_uarch uarch) {
   switch (uarch) {
     case cpuinfo_uarch_cortex_a5:
@@ -98,11 +118,6 @@ bool is_in_order(cpuinfo_uarch uarch) {
 }
 
 Core detect_core() {
-  constexpr std::string_view kCores[] = {"a53", "a72", "a76"};
-  if (const char* named = std::getenv("TIDBIT_CORE"); named != nullptr) {
-    const auto* core = std::ranges::find(kCores, std::string_view(named));
-    if (core != std::end(kCores)) return static_cast<Core>(core - std::begin(kCores));
-  }
   if (cpuinfo_initialize()) {
     bool in_order = cpuinfo_get_uarchs_count() > 0;
     for (uint32_t i = 0; i < cpuinfo_get_uarchs_count(); ++i) {
@@ -112,13 +127,23 @@ Core detect_core() {
   }
   return detect() >= Isa::NeonDot ? Core::A76 : Core::A72;
 }
+#else
+Core detect_core() { return Core::Any; }
+#endif
+
+Core named_core() {
+  if (const char* named = std::getenv("TIDBIT_CORE"); named != nullptr) {
+    const auto* core = std::ranges::find(kCores, std::string_view(named));
+    if (core != std::end(kCores)) return static_cast<Core>(core - std::begin(kCores));
+  }
+  return detect_core();
+}
 
 }  // namespace
 
 Core host_core() {
-  static const Core core = detect_core();
+  static const Core core = named_core();
   return core;
 }
-#endif
 
 }  // namespace tidbit::kernels

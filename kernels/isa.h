@@ -33,17 +33,22 @@ const Tier& tier_of(Isa isa, const Tier* const (&tiers)[kCount]) {
   return *tiers[index < kCount ? index : kCount - 1];
 }
 
-#if defined(__aarch64__) || defined(__arm__)
-/// The kinds of ARM cores, by one of each; what is fast differs between them.
+/// Kinds of cores, by one of each: what is fast differs between them, and so do the costs of kernels.
 enum class Core : uint8_t {
-  A53,  // in order: A7, A53, A55
-  A72,  // out of order, without dot product
-  A76,  // out of order, with it: Neoverse N1, ...
+#if defined(__x86_64__)
+  Zen,   // AMD: shuffles and popcounts of 512 bits take as long as multiplies of 512 bits
+  Cove,  // Intel since Sunny Cove: two of these multiplies a cycle, but one such shuffle or popcount, on port 5
+#elif defined(__aarch64__) || defined(__arm__)
+  A53,      // in order: A7, A53, A55
+  A72,      // out of order, without dot product
+  A76,      // out of order, with it: Neoverse N1, ...
+#else
+  Any,
+#endif
 };
 
-/// The host's, which is that of its fastest cores; or what the environment variable TIDBIT_CORE names: a53, a72 or a76.
-/// Detected once.
+/// The host's, which is that of its fastest cores; or what the environment variable TIDBIT_CORE names: zen, cove; a53,
+/// a72, a76. Detected once.
 Core host_core();
-#endif
 
 }  // namespace tidbit::kernels

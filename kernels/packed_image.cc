@@ -5,6 +5,8 @@
 namespace tidbit::kernels {
 namespace {
 
+constexpr int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 constexpr int32_t kLeastRow = 3;  // pixels: shorter rows are no blocks of their own
 
 /// Windows along one axis.
@@ -51,13 +53,26 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
   const int32_t run_taps = contiguous ? window.kernel_width : 1;
   const size_t run_bytes = static_cast<size_t>(run_taps) * pixel_bytes;
   const size_t overread = (read_bytes - run_bytes % read_bytes) % read_bytes;
-  const size_t line_bytes = static_cast<size_t>(shape.covered_width()) * pixel_bytes + overread;
+  const int32_t row_step = window.kernel_height == 1 ? window.stride_height : 1;
+  const int32_t column_step = window.kernel_width == 1 ? window.stride_width : 1;
+  const int64_t rows = quotient_up(shape.covered_height(), row_step);
+  const int64_t columns = quotient_up(shape.covered_width(), column_step);
+  const int64_t left_pad = std::min(quotient_up(window.pad_left, column_step), columns);
+  const int64_t first_inside = std::min<int64_t>(left_pad * column_step - window.pad_left, shape.width);
+  const int64_t inside = std::min(quotient_up(shape.width - first_inside, column_step), columns - left_pad);
+  const size_t line_bytes = static_cast<size_t>(columns) * pixel_bytes + overread;
   const size_t row_bytes = static_cast<size_t>(lines) * line_bytes;
   return {
       .pixel_bytes = pixel_bytes,
       .line_bytes = line_bytes,
       .row_bytes = row_bytes,
-      .bytes = static_cast<size_t>(shape.covered_height()) * row_bytes,
+      .bytes = static_cast<size_t>(rows) * row_bytes,
+      .row_step = row_step,
+      .column_step = column_step,
+      .columns = static_cast<int32_t>(columns),
+      .left_pad = static_cast<int32_t>(left_pad),
+      .inside = static_cast<int32_t>(inside),
+      .first_inside = static_cast<int32_t>(first_inside),
       .kernel_rows = window.kernel_height,
       .row_runs = window.kernel_width / run_taps,
       .run_taps = run_taps,
@@ -65,8 +80,8 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
       .kernel_row_step = static_cast<size_t>(window.dilation_height) * row_bytes,
       .run_step = static_cast<size_t>(window.dilation_width) * pixel_bytes,
       .out_width = shape.out_width,
-      .out_row_step = static_cast<size_t>(window.stride_height) * row_bytes,
-      .out_pixel_step = static_cast<size_t>(window.stride_width) * pixel_bytes,
+      .out_row_step = static_cast<size_t>(window.stride_height / row_step) * row_bytes,
+      .out_pixel_step = static_cast<size_t>(window.stride_width / column_step) * pixel_bytes,
   };
 }
 

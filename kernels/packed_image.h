@@ -9,9 +9,10 @@
 
 namespace tidbit::kernels {
 
-/// A packed image is the covered rows of the padded image. A row is one or more lines (bit-planes, say) of
-/// covered_width pixels. Neighbouring taps of a kernel row are one contiguous *run* of a line: all kernel_width of
-/// them, or just one where dilation sets them apart. A window is kernel_rows x row_runs runs.
+/// A packed image is the rows and columns of the padded image that windows read: the covered ones, of which windows of
+/// one row or column skip some by their stride. A row is one or more lines (bit-planes, say). Neighbouring taps of a
+/// kernel row are one contiguous *run* of a line: all kernel_width of them, or just one where dilation sets them apart.
+/// A window is kernel_rows x row_runs runs.
 ///
 /// Plain numbers, so that ISA files need no inline function that other files share.
 struct PackedImage {
@@ -19,6 +20,13 @@ struct PackedImage {
   size_t line_bytes;
   size_t row_bytes;  // of all lines
   size_t bytes;      // of the image
+
+  // Of the covered rows and columns, every row_step-th and column_step-th is packed.
+  int32_t row_step, column_step;
+  int32_t columns;       // packed ones
+  int32_t left_pad;      // of them, before those of the image
+  int32_t inside;        // of them, those of the image
+  int32_t first_inside;  // the image's column that is the first of these
 
   int32_t kernel_rows, row_runs;
   int32_t run_taps;
@@ -61,14 +69,14 @@ InsideShare inside_share(const ConvolutionShape&) noexcept;
 template <class PackPixel>
 void pack_rows(const ConvolutionShape& shape, const PackedImage& layout, const uint8_t* codes, ptrdiff_t pixel_stride,
                int32_t row_begin, int32_t row_end, std::byte* packed, const PackPixel& pack_pixel) {
-  const int32_t covered_width = shape.covered_width();
-  const size_t used = static_cast<size_t>(covered_width) * layout.pixel_bytes;
+  const size_t used = static_cast<size_t>(layout.columns) * layout.pixel_bytes;
   for (int32_t row = row_begin; row < row_end; ++row) {
-    std::byte* out = packed + static_cast<size_t>(row) * layout.row_bytes;
+    if (row % layout.row_step != 0) continue;
+    std::byte* out = packed + static_cast<size_t>(row / layout.row_step) * layout.row_bytes;
     const int32_t y = row - shape.window.pad_top;
     const bool inside = y >= 0 && y < shape.height;
-    for (int32_t column = 0; column < covered_width; ++column) {
-      const int32_t x = column - shape.window.pad_left;
+    for (int32_t column = 0; column < layout.columns; ++column) {
+      const int32_t x = column * layout.column_step - shape.window.pad_left;
       const bool padding = !inside || x < 0 || x >= shape.width;
       const uint8_t* pixel = padding ? nullptr : codes + (ptrdiff_t{y} * shape.width + x) * pixel_stride;
       pack_pixel(pixel, out + static_cast<size_t>(column) * layout.pixel_bytes);

@@ -128,12 +128,11 @@ void pack_image(const GemmProblem& problem, const Form& form, PackPixels pack_pi
                 ptrdiff_t pixel_stride, int32_t row_begin, int32_t row_end, std::byte* packed) noexcept {
   const ConvolutionShape& shape = problem.shape;
   const PackedImage layout = image_layout(problem, form);
-  const int32_t width = shape.covered_width();
-  const int32_t left = std::min(shape.window.pad_left, width);
-  const int32_t inside = std::min(width - left, shape.width);
+  const int32_t width = layout.columns, left = layout.left_pad, inside = layout.inside;
   const size_t used = static_cast<size_t>(width) * layout.pixel_bytes;
   for (int32_t row = row_begin; row < row_end; ++row) {
-    std::byte* out = packed + static_cast<size_t>(row) * layout.row_bytes;
+    if (row % layout.row_step != 0) continue;
+    std::byte* out = packed + static_cast<size_t>(row / layout.row_step) * layout.row_bytes;
     const int32_t y = row - shape.window.pad_top;
     for (size_t line = 0; line < layout.row_bytes; line += layout.line_bytes) {
       std::memset(out + line + used, 0, layout.line_bytes - used);
@@ -144,8 +143,8 @@ void pack_image(const GemmProblem& problem, const Form& form, PackPixels pack_pi
     }
     pack_padding(problem, form, layout, left, out);
     if (inside > 0) {
-      pack_pixels({.codes = codes + ptrdiff_t{y} * shape.width * pixel_stride,
-                   .pixel_stride = pixel_stride,
+      pack_pixels({.codes = codes + (ptrdiff_t{y} * shape.width + layout.first_inside) * pixel_stride,
+                   .pixel_stride = layout.column_step * pixel_stride,
                    .pixels = inside,
                    .channels = shape.channels,
                    .planes = problem.activations.bits,

@@ -59,7 +59,7 @@ struct Block {
 /// A tier: kForm, kPixels and kVectors of a block, and
 ///   template <int32_t P, int32_t V> static void run(const Block&);  // P is at most kPixels
 ///   Bits, count_run(bits, run, bytes) and total(bits)               // count the set bits of runs
-///   pack_pixels, kCycles
+///   pack_pixels, static Cycles cycles(Core)
 template <class Tier>
 struct Tiles {
   static constexpr int32_t kChunk = 64;  // pixels that go through all panels together
@@ -219,7 +219,9 @@ struct Tiles {
     bitserial::pack_image(problem, kForm, Tier::pack_pixels, codes, pixel_stride, row_begin, row_end, packed);
   }
 
-  static double cost(const GemmProblem& problem) noexcept { return bitserial::cost(problem, kForm, Tier::kCycles); }
+  static double cost(const GemmProblem& problem) noexcept {
+    return bitserial::cost(problem, kForm, Tier::cycles(host_core()));
+  }
 };
 
 }  // namespace tidbit::kernels::bitserial

@@ -33,33 +33,34 @@ void pack_panels_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff
                        int32_t row_end, std::byte* packed) noexcept {
   const Panels panels = dot::panels(problem, kForm<Mode>);
   const ConvolutionShape& shape = problem.shape;
-  const int32_t covered = shape.covered_width();
-  const int32_t left = smaller(shape.window.pad_left, covered);
-  const int32_t inside = smaller(shape.width, covered - left);
+  const PackedImage& image = panels.image;
+  const int32_t columns = image.columns, left = image.left_pad, inside = image.inside;
   const auto channels = static_cast<size_t>(shape.channels);
-  const size_t pixel = panels.image.pixel_bytes / sizeof(Value);
-  const bool dense = pixel == channels && pixel_stride == shape.channels;
-  const size_t slack = panels.image.row_bytes - covered * panels.image.pixel_bytes;
+  const size_t pixel = image.pixel_bytes / sizeof(Value);
+  const ptrdiff_t column_stride = image.column_step * pixel_stride;
+  const bool dense = pixel == channels && column_stride == shape.channels;
+  const size_t slack = image.row_bytes - columns * image.pixel_bytes;
   for (int32_t row = row_begin; row < row_end; ++row) {
-    auto* out = reinterpret_cast<Value*>(packed + static_cast<size_t>(row) * panels.image.row_bytes);
-    std::memset(out + covered * pixel, 0, slack);
+    if (row % image.row_step != 0) continue;
+    auto* out = reinterpret_cast<Value*>(packed + static_cast<size_t>(row / image.row_step) * image.row_bytes);
+    std::memset(out + columns * pixel, 0, slack);
     const int32_t y = row - shape.window.pad_top;
     if (y < 0 || y >= shape.height) {
-      fill(out, covered * pixel, panels.padding);
+      fill(out, columns * pixel, panels.padding);
       continue;
     }
     fill(out, left * pixel, panels.padding);
     out += left * pixel;
-    const uint8_t* in = codes + ptrdiff_t{y} * shape.width * pixel_stride;
+    const uint8_t* in = codes + (ptrdiff_t{y} * shape.width + image.first_inside) * pixel_stride;
     if (dense) {
       pack_codes(in, inside * channels, panels.a, out);
     } else {
       for (int32_t x = 0; x < inside; ++x) {
-        pack_codes(in + x * pixel_stride, channels, panels.a, out + x * pixel);
+        pack_codes(in + x * column_stride, channels, panels.a, out + x * pixel);
         fill(out + x * pixel + channels, pixel - channels, 0);
       }
     }
-    fill(out + inside * pixel, (covered - left - inside) * pixel, panels.padding);
+    fill(out + inside * pixel, (columns - left - inside) * pixel, panels.padding);
   }
 }
 

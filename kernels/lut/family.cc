@@ -103,7 +103,7 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const auto blocks = (shape.pixels() + cycles.pixels - 1) / cycles.pixels;
   const auto pixels = static_cast<double>(blocks * cycles.pixels);
   return pixels * (panels * panel + last * indices) +
-         static_cast<double>(shape.covered_height()) * shape.covered_width() * pixel;
+         static_cast<double>(sizes.image.bytes / sizes.image.row_bytes) * sizes.image.columns * pixel;
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {

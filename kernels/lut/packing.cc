@@ -124,26 +124,26 @@ void pack_image(const GemmProblem& problem, const Form& form, PackPixels* pack, 
                 ptrdiff_t pixel_stride, int32_t row_begin, int32_t row_end, std::byte* packed) noexcept {
   const Layout layout = lut::layout(problem, form);
   const ConvolutionShape& shape = problem.shape;
-  const int32_t covered_width = shape.covered_width();
-  const int32_t left = std::min(shape.window.pad_left, covered_width);
-  const int32_t inside = std::min(shape.width, covered_width - left);
+  const PackedImage& image = layout.image;
   int32_t padding = 0;  // an index of fillers
   for (int32_t slot = 0; slot < layout.group; ++slot) {
     padding |= layout.activation_filler << slot * problem.activations.bits;
   }
   for (int32_t row = row_begin; row < row_end; ++row) {
-    auto* line = reinterpret_cast<uint8_t*>(packed) + static_cast<size_t>(row) * layout.image.row_bytes;
+    if (row % image.row_step != 0) continue;
+    auto* line = reinterpret_cast<uint8_t*>(packed) + static_cast<size_t>(row / image.row_step) * image.row_bytes;
     const int32_t y = row - shape.window.pad_top;
     if (y < 0 || y >= shape.height) {
-      std::memset(line, padding, layout.image.row_bytes);
+      std::memset(line, padding, image.row_bytes);
       continue;
     }
-    uint8_t* pixels = line + static_cast<size_t>(left) * layout.groups;
-    uint8_t* right = pixels + static_cast<size_t>(inside) * layout.groups;
+    uint8_t* pixels = line + static_cast<size_t>(image.left_pad) * layout.groups;
+    uint8_t* right = pixels + static_cast<size_t>(image.inside) * layout.groups;
     std::memset(line, padding, static_cast<size_t>(pixels - line));
-    pack(layout, problem.activations.bits, shape.channels, codes + ptrdiff_t{y} * shape.width * pixel_stride,
-         pixel_stride, inside, pixels);
-    std::memset(right, padding, static_cast<size_t>(line + layout.image.row_bytes - right));
+    pack(layout, problem.activations.bits, shape.channels,
+         codes + (ptrdiff_t{y} * shape.width + image.first_inside) * pixel_stride, image.column_step * pixel_stride,
+         image.inside, pixels);
+    std::memset(right, padding, static_cast<size_t>(line + image.row_bytes - right));
   }
 }
 

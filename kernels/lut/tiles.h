@@ -37,7 +37,7 @@ struct Block {
   ptrdiff_t sums_stride;
 };
 
-/// Tier: kForm, kVectors (of a block), kPanels (at most), kCycles, pack_pixels, Vector, and
+/// Tier: kForm, kVectors (of a block), kPanels (at most), cycles(Core), pack_pixels, Vector, and
 ///   template <size_t kEntries> static Vector table(const uint8_t*);  // 16 entries: in each quarter of the vector
 ///   static Vector load(const std::byte*), zero(), lookup(Vector table, Vector indices), add8, add16(Vector, Vector),
 ///     odd(Vector): the odd bytes, as 16 bits
@@ -368,7 +368,9 @@ struct Tiles {
 
   static bool supports(const GemmProblem& problem) noexcept { return lut::supports(problem, kForm); }
 
-  static double cost(const GemmProblem& problem) noexcept { return lut::cost(problem, kForm, Tier::kCycles); }
+  static double cost(const GemmProblem& problem) noexcept {
+    return lut::cost(problem, kForm, Tier::cycles(host_core()));
+  }
 
   static PackedSizes packed_sizes(const GemmProblem& problem) noexcept { return lut::packed_sizes(problem, kForm); }
 

@@ -133,6 +133,11 @@ TEST_P(GemmTest, Windows) {
       {.kernel_height = 5, .kernel_width = 1, .pad_top = 2},
       {.kernel_height = 2, .kernel_width = 2, .stride_height = 2, .stride_width = 2},
       {.kernel_height = 1, .kernel_width = 1, .stride_height = 2, .stride_width = 3},
+      // Rows and columns that no window reads, beside padding.
+      {.stride_height = 2, .stride_width = 3, .pad_top = 1, .pad_left = 2, .pad_bottom = 3, .pad_right = 4},
+      {.stride_height = 3, .stride_width = 2, .pad_top = 3, .pad_left = 4},
+      {.kernel_height = 1, .kernel_width = 3, .stride_height = 2, .stride_width = 2, .pad_top = 1, .pad_right = 1},
+      {.kernel_height = 3, .kernel_width = 1, .stride_height = 1, .stride_width = 2, .pad_left = 1, .pad_bottom = 1},
       {.kernel_height = 3, .kernel_width = 3, .stride_height = 1, .stride_width = 2, .pad_right = 1},
       {.kernel_height = 3, .kernel_width = 3, .dilation_height = 2, .dilation_width = 2},
       {.kernel_height = 3, .kernel_width = 2, .dilation_height = 1, .dilation_width = 3, .pad_left = 2},

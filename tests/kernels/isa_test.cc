@@ -19,6 +19,11 @@ class IsaDeathTest : public testing::Test {
     setenv("TIDBIT_ISA", cap, 1);
     std::exit(host_isa() == expected ? 0 : 1);
   }
+
+  static void exit_unless_core(const char* named, Core expected) {
+    setenv("TIDBIT_CORE", named, 1);
+    std::exit(host_core() == expected ? 0 : 1);
+  }
 };
 
 TEST_F(IsaDeathTest, CapsAtScalar) { EXPECT_EXIT(exit_unless("scalar", Isa::Scalar), testing::ExitedWithCode(0), ""); }
@@ -39,6 +44,13 @@ TEST_F(IsaDeathTest, CapAtTheHostsOwnTierChangesNothing) {
 }
 
 #if defined(__x86_64__)
+TEST_F(IsaDeathTest, CoreCanBeNamed) {
+  EXPECT_EXIT(exit_unless_core("zen", Core::Zen), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(exit_unless_core("cove", Core::Cove), testing::ExitedWithCode(0), "");
+  const Core host = __builtin_cpu_is("intel") ? Core::Cove : Core::Zen;
+  EXPECT_EXIT(exit_unless_core("lake", host), testing::ExitedWithCode(0), "");
+}
+
 TEST(Isa, TiersAreOrdered) {
   EXPECT_LT(Isa::Scalar, Isa::Avx2);
   EXPECT_LT(Isa::Avx2, Isa::Avx512);
@@ -80,6 +92,12 @@ void execute_sdot() {
 #else
   asm volatile(".inst 0xfc200d40" ::: "d0", "d1");
 #endif
+}
+
+TEST_F(IsaDeathTest, CoreCanBeNamed) {
+  EXPECT_EXIT(exit_unless_core("a53", Core::A53), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(exit_unless_core("a72", Core::A72), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(exit_unless_core("a76", Core::A76), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(IsaDeathTest, CapsAtNeon) { EXPECT_EXIT(exit_unless("neon", Isa::Neon), testing::ExitedWithCode(0), ""); }

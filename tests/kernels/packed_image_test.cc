@@ -83,6 +83,21 @@ TEST(PixelBlocks, OfWholeWindowsCrossRows) {
   }
 }
 
+TEST(PackedImage, LeavesOutWhatNoWindowReads) {
+  const Window window = {.stride_height = 2, .stride_width = 3, .pad_top = 1, .pad_left = 2, .pad_right = 1};
+  const PackedImage strided = packed_image(test::convolution_shape(9, 13, 1, 1, window), 1, 5, 1);
+  EXPECT_EQ(strided.bytes, 5u * 6 * 5);  // every second of 9 rows, every third of 16 columns
+  EXPECT_EQ(strided.out_row_step, 30u);
+  EXPECT_EQ(strided.out_pixel_step, 5u);
+  EXPECT_EQ(strided.left_pad, 1);  // columns -2, 1, 4, 7, 10, 13
+  EXPECT_EQ(strided.first_inside, 1);
+  EXPECT_EQ(strided.inside, 4);
+  const Window far = {.stride_width = INT32_MAX, .pad_left = 1};  // reads column -1 alone
+  EXPECT_EQ(packed_image(test::convolution_shape(1, 13, 1, 1, far), 1, 5, 1).inside, 0);
+  const Window wide = {.kernel_width = 2, .stride_height = 2, .stride_width = 3};  // columns 0, 1, 3, 4, ...
+  EXPECT_EQ(packed_image(test::convolution_shape(9, 13, 1, 1, wide), 1, 5, 1).bytes, 5u * 11 * 5);
+}
+
 TEST(InsideShare, CountsRowsAndTaps) {
   for (const Window& window : kWindows) {
     const ConvolutionShape shape = test::convolution_shape(9, 13, 1, 1, window);
