@@ -105,11 +105,11 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const double share = (cycles.skips_rows ? inside.rows : 1) * (cycles.skips_taps && whole_taps ? inside.taps : 1);
   const double vector = cycles.vector + pairs * (cycles.pair + word * share * runs * sizes.words);
   const double window = sizes.window_factor != 0 ? cycles.window * runs * sizes.activation_planes : 0;
-  const double packed_pixels = static_cast<double>(sizes.image.bytes / sizes.image.row_bytes) * sizes.image.columns;
+  const size_t packed_pixels = sizes.image.bytes / sizes.image.row_bytes * sizes.image.columns;
   const double packing = cycles.pack_pixel + cycles.pack_byte * static_cast<double>(sizes.image.pixel_bytes);
   const int32_t panels = (shape.out_channels + form.tile - 1) / form.tile;
   return pixels * (vectors * vector + panels * cycles.panel + window) +
-         packed_pixels * sizes.activation_planes * packing;
+         static_cast<double>(packed_pixels * sizes.activation_planes) * packing;
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {

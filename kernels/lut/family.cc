@@ -102,8 +102,8 @@ double cost(const GemmProblem& problem, const Form& form, const Cycles& cycles) 
   const double pixel = cycles.pack * sizes.group * (1 + sizes.groups / 64.0);
   const auto blocks = (shape.pixels() + cycles.pixels - 1) / cycles.pixels;
   const auto pixels = static_cast<double>(blocks * cycles.pixels);
-  return pixels * (panels * panel + last * indices) +
-         static_cast<double>(sizes.image.bytes / sizes.image.row_bytes) * sizes.image.columns * pixel;
+  const size_t packed_pixels = sizes.image.bytes / sizes.image.row_bytes * sizes.image.columns;
+  return pixels * (panels * panel + last * indices) + static_cast<double>(packed_pixels) * pixel;
 }
 
 PackedSizes packed_sizes(const GemmProblem& problem, const Form& form) noexcept {
