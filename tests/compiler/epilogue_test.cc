@@ -8,6 +8,7 @@
 #include <random>
 
 #include "compiler/elementwise.h"
+#include "compiler/lowering/affine_proof.h"
 
 namespace tidbit::compiler {
 namespace {
@@ -382,6 +383,24 @@ TEST(FindResidualEpilogue, RefusesAClampBeforeTheSum) {
   Chain before;
   before.append({op::Unary{op::UnaryFunction::Relu}});
   EXPECT_FALSE(find_residual_epilogue(before, quantizer({}, 4, false, 1), {Grid{4, 1, 0}, 1}, integers(-9, 9, 1), 1));
+}
+
+TEST(AffineProof, LooksAtTheKnee) {
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, {1.0 / 128}));
+  const CodeFunction function = quantizer(chain, 4, true, 1);
+  op::Affine affine = {.multiplier = {1.0 / 128}, .offset = {8}, .lowest = 0, .highest = 15};
+  const SumDomain domain = integers(-76, 128, 1);
+  EXPECT_TRUE(gives_codes(affine, function, domain, 1));
+  // 2*y + 1/2 for y below 1/4 (all moved by 8): right at the ends and on both sides of each step, but 1 for 0 close to
+  // the knee.
+  affine.knee = {8.25};
+  affine.slope_below = {2};
+  affine.offset_below = {-7.5};
+  for (const double sum : {-76.0, -65.0, -64.0, 64.0, 65.0, 128.0})
+    EXPECT_EQ(code_of(affine, sum, 0), function(sum, 0));
+  EXPECT_NE(code_of(affine, 31, 0), function(31, 0));
+  EXPECT_FALSE(gives_codes(affine, function, domain, 1));
 }
 
 TEST(FindRealEpilogue, ClampsMustAgree) {
