@@ -87,7 +87,7 @@ void add_layer(const Layer& layer, int32_t weight_bits, int32_t activation_bits)
   if (layer.depthwise) return add_depthwise(prefix, layer, weight_bits, activation_bits);
   const GemmProblem problem = {layer.shape, weights_of(weight_bits), {.bits = activation_bits}};
   for (const GemmKernel* kernel : gemm_kernels()) {
-    if (kernel->isa > host_isa() || !kernel->supports(problem)) continue;
+    if (!host_executes(kernel->isa) || !kernel->supports(problem)) continue;
     add_kernel(prefix + std::string(kernel->name), layer, *kernel, problem);
   }
   const GemmKernel* chosen = select_gemm_kernel(problem, host_isa());

@@ -64,7 +64,7 @@ void register_layer(const bench::Layer& layer, int32_t weight_bits, int32_t acti
   const std::string bits =
       std::string("/w").append(std::to_string(weight_bits)) + "a" + std::to_string(activation_bits);
   for (const GemmKernel* kernel : gemm_kernels()) {
-    if (kernel->isa > host_isa() || !kernel->supports(problem)) continue;
+    if (!host_executes(kernel->isa) || !kernel->supports(problem)) continue;
     const std::string name = "gemm/" + std::string(layer.name) + bits + "/" + std::string(kernel->name);
     benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run_layer(state, *kernel, problem); });
   }

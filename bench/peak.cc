@@ -27,6 +27,7 @@ alignas(64) uint8_t operands[2048];
 alignas(64) uint8_t kept[64];
 
 #define TIDBIT_TARGET_AVX2 __attribute__((target("avx2")))
+#define TIDBIT_TARGET_AVXVNNI __attribute__((target("avx2,avxvnni")))
 #define TIDBIT_TARGET_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx512vpopcntdq")))
 
@@ -54,6 +55,7 @@ TIDBIT_MIX(pmaddwd_512, TIDBIT_TARGET_AVX512, __m512i, _mm512_add_epi32(sum, _mm
 TIDBIT_MIX(pmaddubsw_512, TIDBIT_TARGET_AVX512, __m512i, _mm512_add_epi16(sum, _mm512_maddubs_epi16(a, b)))
 TIDBIT_MIX(vpopcntq, TIDBIT_TARGET_AVX512, __m512i, _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_and_si512(a, b))))
 TIDBIT_MIX(vpermb, TIDBIT_TARGET_AVX512, __m512i, _mm512_add_epi8(sum, _mm512_permutexvar_epi8(a, b)))
+TIDBIT_MIX(vpdpbusd_256, TIDBIT_TARGET_AVXVNNI, __m256i, _mm256_dpbusd_avx_epi32(sum, a, b))
 TIDBIT_MIX(pmaddwd, TIDBIT_TARGET_AVX2, __m256i, _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)))
 TIDBIT_MIX(pmaddubsw, TIDBIT_TARGET_AVX2, __m256i, _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b)))
 TIDBIT_MIX(pshufb, TIDBIT_TARGET_AVX2, __m256i, _mm256_add_epi8(sum, _mm256_shuffle_epi8(a, b)))
@@ -72,6 +74,7 @@ constexpr Mix kMixes[] = {
     {"dot_avx512vnni_vpdpbusd", Isa::Avx512Vnni, 64 * kSums, run_vpdpbusd},
     {"dot_avx512_pmaddwd", Isa::Avx512, 32 * kSums, run_pmaddwd_512},
     {"dot_avx512_narrow_pmaddubsw", Isa::Avx512, 64 * kSums, run_pmaddubsw_512},
+    {"dot_avxvnni_vpdpbusd", Isa::AvxVnni, 32 * kSums, run_vpdpbusd_256},
     {"dot_avx2_pmaddwd", Isa::Avx2, 16 * kSums, run_pmaddwd},
     {"dot_avx2_narrow_pmaddubsw", Isa::Avx2, 32 * kSums, run_pmaddubsw},
     {"bitserial_avx512vnni_vpopcntq", Isa::Avx512Vnni, 512 * kSums, run_vpopcntq},

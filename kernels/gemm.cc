@@ -56,7 +56,7 @@ std::span<const GemmKernel* const> gemm_kernels() {
 std::vector<const GemmKernel*> usable_gemm_kernels(const GemmProblem& problem, Isa isa) {
   std::vector<const GemmKernel*> usable;
   for (const GemmKernel* kernel : gemm_kernels()) {
-    if (kernel->isa <= isa && kernel->supports(problem)) usable.push_back(kernel);
+    if (includes(isa, kernel->isa) && kernel->supports(problem)) usable.push_back(kernel);
   }
   std::ranges::stable_sort(usable, {}, [&](const GemmKernel* kernel) { return kernel->cost(problem); });
   return usable;

@@ -1,7 +1,9 @@
 #include "kernels/isa.h"
 
 #include <cpuinfo.h>
-#if defined(__aarch64__) || defined(__arm__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) || defined(__arm__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -17,9 +19,7 @@ namespace {
 constexpr std::string_view kNames[] = {
     "scalar",
 #if defined(__x86_64__)
-    "avx2",
-    "avx512",
-    "avx512vnni",
+    "avx2",   "avxvnni", "avx512", "avx512vnni",
 #elif defined(__aarch64__) || defined(__arm__)
     "neon",
     "neondot",
@@ -27,12 +27,18 @@ constexpr std::string_view kNames[] = {
 };
 
 #if defined(__x86_64__)
+// Debian's cpuinfo does not know it.
+bool has_avxvnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4) != 0;
+}
+
 Isa detect() {
   if (!cpuinfo_initialize()) return Isa::Scalar;
   if (!cpuinfo_has_x86_avx2() || !cpuinfo_has_x86_fma3()) return Isa::Scalar;
   if (!cpuinfo_has_x86_avx512f() || !cpuinfo_has_x86_avx512bw() || !cpuinfo_has_x86_avx512dq() ||
       !cpuinfo_has_x86_avx512vl()) {
-    return Isa::Avx2;
+    return has_avxvnni() ? Isa::AvxVnni : Isa::Avx2;
   }
   if (!cpuinfo_has_x86_avx512vnni() || !cpuinfo_has_x86_avx512vbmi() || !cpuinfo_has_x86_avx512vpopcntdq() ||
       !cpuinfo_has_x86_avx512bitalg()) {
@@ -66,7 +72,12 @@ Isa capped(Isa isa) {
   const char* cap = std::getenv("TIDBIT_ISA");
   if (cap == nullptr) return isa;
   const auto* named = std::ranges::find(kNames, std::string_view(cap));
-  return named == std::end(kNames) ? Isa::Scalar : std::min(isa, static_cast<Isa>(named - std::begin(kNames)));
+  if (named == std::end(kNames)) return Isa::Scalar;
+  const auto tier = static_cast<Isa>(named - std::begin(kNames));
+#if defined(__x86_64__)
+  if (tier == Isa::AvxVnni && isa > tier && !has_avxvnni()) return Isa::Avx2;
+#endif
+  return std::min(isa, tier);
 }
 
 }  // namespace
@@ -76,6 +87,13 @@ std::string_view name(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
 Isa host_isa() {
   static const Isa isa = capped(detect());
   return isa;
+}
+
+bool host_executes(Isa tier) {
+#if defined(__x86_64__)
+  if (tier == Isa::AvxVnni) return host_isa() >= tier && has_avxvnni();
+#endif
+  return tier <= host_isa();
 }
 
 namespace {

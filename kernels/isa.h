@@ -7,11 +7,13 @@
 
 namespace tidbit::kernels {
 
-/// Per architecture the tiers form a chain: each includes all before it. A build has only its own architecture's.
+/// Per architecture the tiers form a chain: each includes all before it, but for the branch AvxVnni. A build has only
+/// its own architecture's.
 enum class Isa : uint8_t {
   Scalar,
 #if defined(__x86_64__)
   Avx2,        // AVX2 and FMA
+  AvxVnni,     // and AVX-VNNI, VPDPBUSD of 256 bits: a branch, as processors with AVX-512 may lack it (Ice Lake, Zen 4)
   Avx512,      // F, BW, DQ, VL
   Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
 #elif defined(__aarch64__) || defined(__arm__)
@@ -22,9 +24,20 @@ enum class Isa : uint8_t {
 
 std::string_view name(Isa isa);
 
+/// Whether a processor of tier `isa` runs the kernels of `tier`.
+constexpr bool includes(Isa isa, Isa tier) {
+#if defined(__x86_64__)
+  if (tier == Isa::AvxVnni) return isa == tier;
+#endif
+  return tier <= isa;
+}
+
 /// The host's tier, capped by the environment variable TIDBIT_ISA (a tier's name, as name() gives it). Detected once.
 /// An unknown name caps at scalar: a typing error must not run a tier that was meant to be kept out.
 Isa host_isa();
+
+/// Whether this host, as it is capped, can execute kernels of `tier`: on its chain or not.
+bool host_executes(Isa tier);
 
 /// The table of a tier, among those that a group of functions has in the order of Isa: the last serves all above it.
 template <class Tier, size_t kCount>

@@ -15,6 +15,7 @@ endforeach()
 # a noexcept function would need the shared handler.
 set(tidbit_isa_flags_scalar -fno-exceptions)
 set(tidbit_isa_flags_avx2 -fno-exceptions -mavx2 -mfma)
+set(tidbit_isa_flags_avxvnni ${tidbit_isa_flags_avx2} -mavxvnni)
 set(tidbit_isa_flags_avx512 ${tidbit_isa_flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 takes what its own AVX-512 intrinsics leave undefined for uninitialized variables.

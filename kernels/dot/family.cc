@@ -10,6 +10,7 @@ std::span<const std::span<const GemmKernel>> tiers() {
     kScalar,
 #if defined(__x86_64__)
     kAvx2,
+    kAvxVnni,
     kAvx512,
     kAvx512Vnni,
 #elif defined(__aarch64__)

@@ -16,7 +16,7 @@ extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
-constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512};
+constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx2, &kAvx512};  // AVX-VNNI adds nothing here
 #elif defined(__aarch64__) || defined(__arm__)
 extern const Tier kNeon;
 constexpr const Tier* kTiers[] = {&kScalar, &kNeon};

@@ -87,6 +87,7 @@ class GemmSelectionX86DeathTest : public testing::Test {
 std::string_view lut_avx2(std::string_view) { return "lut_avx2_8x32"; }
 std::string_view narrow_avx2(std::string_view) { return "dot_avx2_narrow_6x16"; }
 std::string_view dot_avx2(std::string_view) { return "dot_avx2_6x16"; }
+std::string_view dot_vnni_256(std::string_view) { return "dot_avxvnni_6x16"; }
 std::string_view narrow_avx512(std::string_view) { return "dot_avx512_narrow_14x32"; }
 std::string_view dot_avx512(std::string_view) { return "dot_avx512_14x32"; }
 std::string_view dot_vnni(std::string_view) { return "dot_avx512vnni_14x32"; }
@@ -97,6 +98,9 @@ std::string_view lut_or_bitserial(std::string_view layer) {
 }
 std::string_view lut_or_narrow_avx2(std::string_view layer) {
   return layer.starts_with("thin") ? narrow_avx2(layer) : lut_avx2(layer);
+}
+std::string_view lut_or_vnni_256(std::string_view layer) {
+  return layer.starts_with("thin") ? dot_vnni_256(layer) : lut_avx2(layer);
 }
 std::string_view lut_or_narrow_avx512(std::string_view layer) {
   return layer.starts_with("thin") ? narrow_avx512(layer) : lut_avx2(layer);
@@ -117,6 +121,19 @@ TEST_F(GemmSelectionX86DeathTest, Avx2) {
                      {2, 8, narrow_avx2},
                      {4, 8, narrow_avx2},
                      {8, 8, dot_avx2}});
+  }
+}
+
+TEST_F(GemmSelectionX86DeathTest, AvxVnni) {
+  for (const char* core : {"zen", "cove"}) {
+    expect_selected(core, Isa::AvxVnni,
+                    {{1, 1, lut_or_vnni_256},
+                     {1, 2, lut_or_vnni_256},
+                     {2, 2, lut_or_vnni_256},
+                     {4, 4, dot_vnni_256},
+                     {2, 8, dot_vnni_256},
+                     {4, 8, dot_vnni_256},
+                     {8, 8, dot_vnni_256}});
   }
 }
 

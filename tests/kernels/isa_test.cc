@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "tests/support/every_isa.h"
+
 namespace tidbit::kernels {
 namespace {
 
@@ -51,15 +53,40 @@ TEST_F(IsaDeathTest, CoreCanBeNamed) {
   EXPECT_EXIT(exit_unless_core("lake", host), testing::ExitedWithCode(0), "");
 }
 
+/// Executes VPDPBUSD of AVX-VNNI, which this file is not compiled for.
+void execute_vpdpbusd() { asm volatile("%{vex%} vpdpbusd %%ymm0, %%ymm0, %%ymm0" ::: "xmm0"); }
+
 TEST(Isa, TiersAreOrdered) {
   EXPECT_LT(Isa::Scalar, Isa::Avx2);
   EXPECT_LT(Isa::Avx2, Isa::Avx512);
   EXPECT_LT(Isa::Avx512, Isa::Avx512Vnni);
 }
 
+TEST(Isa, TiersIncludeThoseBelowButTheBranch) {
+  for (const Isa isa : test::every_isa()) {
+    for (const Isa tier : test::every_isa()) {
+      const bool expected = tier == Isa::AvxVnni ? isa == Isa::AvxVnni : tier <= isa;
+      EXPECT_EQ(includes(isa, tier), expected) << name(isa) << " and " << name(tier);
+    }
+  }
+}
+
+/// AVX-VNNI is a branch of its own, so that what detects it is held against executing it.
+TEST_F(IsaDeathTest, CapsAtTheBranchWhereTheHostExecutesIt) {
+  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this host has no AVX2";
+  bool executes = false;
+  const auto keep = [&](int status) {
+    executes = WIFEXITED(status);
+    return true;
+  };
+  EXPECT_EXIT((execute_vpdpbusd(), std::exit(0)), keep, "");
+  EXPECT_EXIT(exit_unless("avxvnni", executes ? Isa::AvxVnni : Isa::Avx2), testing::ExitedWithCode(0), "");
+}
+
 TEST(Isa, TiersAreNamed) {
   EXPECT_EQ(name(Isa::Scalar), "scalar");
   EXPECT_EQ(name(Isa::Avx2), "avx2");
+  EXPECT_EQ(name(Isa::AvxVnni), "avxvnni");
   EXPECT_EQ(name(Isa::Avx512), "avx512");
   EXPECT_EQ(name(Isa::Avx512Vnni), "avx512vnni");
 }
