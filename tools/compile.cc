@@ -109,6 +109,7 @@ void check_loads(const Options& options, const Compiled& compiled) {
 
 int compile_command(const Options& options) {
   const compiler::CompileOptions settings = compile_options(options);
+  require_writable(options.output);
   const Compiled compiled = [&] {
     const Progress progress("compiling " + options.model);
     return compiler::compile(options.model, settings);

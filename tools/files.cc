@@ -45,6 +45,16 @@ bool write_all(const std::string& path, std::initializer_list<std::span<const st
 
 }  // namespace
 
+void require_writable(const std::string& path) {
+  const Destination to = destination(path);
+  if (to.first == to.final) return;
+  errno = 0;
+  const bool writable = write_all(to.first, {});
+  const std::string cause = std::strerror(errno);
+  std::remove(to.first.c_str());
+  if (!writable) fail("{}: cannot be written ({}): name another file or make room", path, cause);
+}
+
 void write_file(const std::string& path, std::initializer_list<std::span<const std::byte>> parts) {
   const Destination to = destination(path);
   const bool in_place = to.first == to.final;

@@ -13,6 +13,9 @@ namespace tidbit::tools {
 /// What is no regular file (/dev/null, a pipe) is written in place. Throws Error.
 void write_file(const std::string& path, std::initializer_list<std::span<const std::byte>> parts);
 
+/// Throws what write_file() would, before work that would be in vain.
+void require_writable(const std::string& path);
+
 /// A small file whole. Throws Error.
 std::string read_text(const std::string& path);
 

@@ -52,6 +52,7 @@ void read_resolution(Options& options) {
 
 int make_command(const Options& options) {
   const make::Family& family = *make::family_named(options.network);
+  require_writable(options.output);
   std::string bytes;
   {
     const Progress progress("making " + options.network);

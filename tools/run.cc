@@ -53,21 +53,34 @@ Outputs run_all(const Model& model, const Options& options, const std::vector<Sa
   return outputs;
 }
 
-void write_outputs(const Model& model, const Options& options, const Outputs& outputs, size_t samples) {
+/// An output of the model and the file that it goes to.
+struct OutputFile {
+  size_t output;
+  std::string path;
+};
+
+std::vector<OutputFile> output_files(const Model& model, const Options& options) {
   std::vector<std::string> names;
   for (size_t tensor : model.outputs()) names.push_back(model.tensors()[tensor].name);
+  std::vector<OutputFile> files;
   for (const std::string& argument : options.outputs) {
     const auto [name, path] = split_named(argument, names);
     if (name.empty() && names.size() != 1) {
       fail("'{}' names no output of the model: give --output NAME=FILE, NAME one of {}", argument,
            fmt::join(names, ", "));
     }
-    const auto index = name.empty() ? 0 : static_cast<size_t>(std::ranges::find(names, name) - names.begin());
-    std::vector<int64_t> shape = model.tensors()[model.outputs()[index]].shape;
-    if (shape.empty()) shape.push_back(1);
-    shape[0] *= static_cast<int64_t>(samples);
-    write_npy(path, shape, outputs[index]);
+    require_writable(path);
+    const auto output = name.empty() ? 0 : static_cast<size_t>(std::ranges::find(names, name) - names.begin());
+    files.push_back({output, path});
   }
+  return files;
+}
+
+void write_output(const Model& model, const OutputFile& file, const Outputs& outputs, size_t samples) {
+  std::vector<int64_t> shape = model.tensors()[model.outputs()[file.output]].shape;
+  if (shape.empty()) shape.push_back(1);
+  shape[0] *= static_cast<int64_t>(samples);
+  write_npy(file.path, shape, outputs[file.output]);
 }
 
 /// Whether the first output is a list: all of its extents but the batch and one are 1.
@@ -135,13 +148,14 @@ void print_ranges(const Model& model, const Outputs& outputs, size_t samples) {
 
 int run_command(const Options& options) {
   const Model model = load_model(options.model, options.load);
+  const std::vector<OutputFile> files = output_files(model, options);
   const std::vector<Samples> inputs = read_samples(model, options.inputs);
   const std::vector<std::string> labels =
       options.labels.empty() ? std::vector(model.labels().begin(), model.labels().end()) : read_labels(options.labels);
   const size_t samples = inputs[0].names.size() / rows(model.tensors()[model.inputs()[0]]);
   const Outputs outputs = run_all(model, options, inputs, samples);
 
-  write_outputs(model, options, outputs, samples);
+  for (const OutputFile& file : files) write_output(model, file, outputs, samples);
   const bool classify = options.top > 0 || (inputs[0].images && options.outputs.empty() && is_classifier(model));
   if (classify) {
     print_best(Scores(model, outputs, inputs[0].names.size()), inputs[0].names, labels,

@@ -132,6 +132,7 @@ void print_choices(const Model& model, const Options& options, const std::vector
 }
 
 int tune_command(const Options& options) {
+  require_writable(options.output);
   const Model model = require(Model::load(options.model));
   std::vector<Layer> layers = layers_of(model);
   if (layers.empty()) fail("{}: has no layer with a choice of kernels: run it as it is", options.model);

@@ -69,6 +69,15 @@ TEST_F(BadInput, MissingFiles) {
   EXPECT_EQ(scratch_.files(), 0u);
 }
 
+TEST_F(BadInput, OutputsThatCannotBeWrittenAreFoundBeforeTheWork) {
+  const std::string nowhere = scratch_ / "no_folder/a", none = scratch_ / "none";
+  expect_failure(tidbit({"compile", none, "-o", nowhere}), nowhere);
+  expect_failure(tidbit({"tune", none, "-o", nowhere}), nowhere);
+  expect_failure(tidbit({"make", "resnet18", "--weights-bits", "2", "--activation-bits", "2", "-o", nowhere}), nowhere);
+  expect_failure(tidbit({"run", model_, "--input", none, "--output", nowhere}), nowhere);
+  EXPECT_EQ(scratch_.files(), 0u);
+}
+
 TEST_F(BadInput, TuningThatIsNone) {
   write(scratch_ / "a.tuning", "tidbit-tuning 1\nlayer\n");
   expect_failure(tidbit({"inspect", model_, "--tuning", scratch_ / "a.tuning"}), "a.tuning: ");
