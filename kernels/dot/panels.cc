@@ -107,7 +107,7 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   Panels panels = {};
   set_numbers(problem, form, panels);
   const int32_t bits = problem.weights.bits;
-  // Images have pixels enough to be bound by multiplication: 3 and 4 bits, at twice the bytes, then need no unpacking.
+  // Images have pixels enough to be bound by multiplication: 4 bits, at twice the bytes, then need no unpacking.
   // (The height is no matter of the batch, unlike the width.)
   const bool bound_by_bytes = shape.out_height == 1;
   panels.slots = bits > (bound_by_bytes ? 4 : form.image_bits) ? 1 : bits == 1 ? 8 : bits == 2 ? 4 : 2;

@@ -23,7 +23,7 @@ struct PanelForm {
   int32_t vectors;                  // of a panel
   int32_t value_bytes;              // of an operand: 1 or 2
   bool signed_activations = false;  // a of bytes
-  int32_t image_bits = 2;           // codes of so many bits are packed as they are for images too
+  int32_t image_bits = 3;           // codes of so many bits are packed as they are for images too
   int32_t strip = 64;               // pixels that share unpacked weights
 };
 

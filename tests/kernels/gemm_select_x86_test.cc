@@ -183,7 +183,10 @@ TEST_F(GemmSelectionX86DeathTest, Avx512VnniOnCove) {
                       return layer == "fc_4096x4096_m1" ? "bitserial_avx512vnni_4x64" : "lut_avx512vnni_8x64";
                     }},
                    {2, 2, w2a2_vnni},
-                   {3, 3, dot_vnni},
+                   {3, 3,
+                    [](std::string_view layer) -> std::string_view {
+                      return layer.ends_with("1x1s2") ? "lut_avx512vnni_8x64" : "dot_avx512vnni_14x32";
+                    }},
                    {4, 4, dot_vnni},
                    {2, 8, dot_vnni},
                    {4, 8, dot_vnni},
