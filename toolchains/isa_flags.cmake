@@ -24,6 +24,7 @@ set(tidbit_isa_flags_avx512vnni ${tidbit_isa_flags_avx512} -mavx512vnni -mavx512
 if(TIDBIT_ARCHITECTURE STREQUAL "aarch64")
   set(tidbit_isa_flags_neon -fno-exceptions)
   set(tidbit_isa_flags_neondot -fno-exceptions -march=armv8.2-a+dotprod)
+  set(tidbit_isa_flags_neoni8mm -fno-exceptions -march=armv8.2-a+dotprod+i8mm)
 else()
   set(tidbit_isa_flags_neon -fno-exceptions -march=armv7-a -mfpu=neon-vfpv4)
 endif()

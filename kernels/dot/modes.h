@@ -22,7 +22,7 @@ struct Bytes : Register {
   using Vec = typename Register::Vec;
   using Packed = Vec;
   using Value = uint8_t;
-  static constexpr int32_t kValueBytes = 1, kImageBits = 2, kStrip = 64;
+  static constexpr int32_t kValueBytes = 1, kGroupBytes = 4, kImageBits = 2, kStrip = 64;
 
   struct Unpacking {
     Vec mask, table;
@@ -36,6 +36,7 @@ struct Bytes : Register {
     }
   };
   static Vec broadcast(const uint8_t* bytes) { return broadcast_four<Register>(bytes); }
+  static Vec load_sums(const int32_t* sums) { return Register::load(sums); }
   static Packed packed(const uint8_t* p) { return Register::load(p); }
   static Packed codes(Packed packed, int32_t shift, const Unpacking& unpacking) {
     return Register::both(Register::shifted(packed, shift), unpacking.mask);
@@ -59,7 +60,7 @@ struct Wide : Register {
   using Vec = typename Register::Vec;
   using Packed = typename Register::Half;
   using Value = int16_t;
-  static constexpr int32_t kValueBytes = 2, kImageBits = 2, kStrip = 64;
+  static constexpr int32_t kValueBytes = 2, kGroupBytes = 4, kImageBits = 2, kStrip = 64;
   static constexpr bool kNarrow = false;
 
   struct Unpacking {
@@ -71,6 +72,7 @@ struct Wide : Register {
           base(Register::broadcast_value((static_cast<uint32_t>(grid.base) & 0xffff) * 0x00010001u)) {}
   };
   static Vec broadcast(const uint8_t* bytes) { return broadcast_four<Register>(bytes); }
+  static Vec load_sums(const int32_t* sums) { return Register::load(sums); }
   static Packed packed(const uint8_t* p) { return Register::load_half(p); }
   static Packed codes(Packed packed, int32_t shift, const Unpacking& unpacking) {
     return Register::both(Register::shifted(packed, shift), unpacking.mask);

@@ -2,9 +2,10 @@
 // tier shares code with another. A Mode is what a tier multiplies with:
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
+//   kGroupBytes                      of a group of a
 //   kImageBits, kStrip               image_bits and strip of the form (dot/panels.h)
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
-//   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
+//   load, store, zero, broadcast (a group), add (int32), mac(sums, a, b), widen, load_sums
 //   multiply<kEdge, P, V>            what a block does, where multiply() below is not it, up to `limit(problem)` sums
 //   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
 #pragma once
@@ -24,6 +25,7 @@ template <class Mode>
 constexpr PanelForm kForm = {.lanes = Mode::kLanes,
                              .vectors = Mode::kVectors,
                              .value_bytes = Mode::kValueBytes,
+                             .group_bytes = Mode::kGroupBytes,
                              .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
                              .image_bits = Mode::kImageBits,
                              .strip = Mode::kStrip};

@@ -101,7 +101,11 @@ void unpack(const Strip& strip, const typename Mode::Unpacking& unpacking, const
   // Past the run's end b is 0, whatever the code 0 stands for.
   const int32_t past = end * panels.slots - (panels.run_groups - 1);
   uint8_t* last = to - past * group_bytes;
-  const Vec mask = Mode::broadcast_value((1u << (8 * Mode::kValueBytes * panels.last_values)) - 1);
+  uint8_t kept[sizeof(Vec)];
+  for (int32_t i = 0; i < static_cast<int32_t>(sizeof(Vec)); ++i) {
+    kept[i] = i % Mode::kGroupBytes < Mode::kValueBytes * panels.last_values ? 0xff : 0;
+  }
+  const Vec mask = Mode::load(kept);
   for (int32_t v = 0; v < strip.vectors; ++v, last += sizeof(Vec))
     Mode::store(last, Mode::both(mask, Mode::load(last)));
 }
@@ -123,7 +127,7 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
   for (chunk.count = 0; chunk.count < kMaxSegments && chunk.run < runs && left > 0; ++chunk.count) {
     const int32_t end = smaller(panels.run_blocks, chunk.block + left), blocks = end - chunk.block;
     const int32_t first_group = chunk.block * panels.slots;
-    chunk.segments[chunk.count] = {.x = run_offset(panels, chunk.run) + 4 * ptrdiff_t{first_group},
+    chunk.segments[chunk.count] = {.x = run_offset(panels, chunk.run) + Mode::kGroupBytes * ptrdiff_t{first_group},
                                    .weights = used,
                                    .row = chunk.run / panels.image.row_runs,
                                    .begin = first_group,
@@ -187,19 +191,19 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
                     int32_t* sums) {
   using Vec = typename Mode::Vec;
   const Panels& panels = *strip.panels;
-  constexpr int32_t kSlotBits = 8 / Slots;
+  constexpr int32_t kSlotBits = 8 / Slots, kBlockBytes = Slots * Mode::kGroupBytes;
   const size_t vector_bytes = panels.vector_bytes;
   constexpr int32_t kChains = Slots > 1 ? 2 : 1;  // of sums: one would be slowed down by an addition's latency
   Vec acc[V][kChains];
   unroll<0, V>([&](auto v) {
-    Mode::store(sums + v * Mode::kLanes, Mode::load(strip.constants + v * Mode::kLanes));
+    Mode::store(sums + v * Mode::kLanes, Mode::load_sums(strip.constants + v * Mode::kLanes));
     unroll<0, kChains>([&](auto chain) { acc[v][chain] = Mode::zero(); });
   });
   const auto flush = [&]() __attribute__((always_inline)) {
     unroll<0, V>([&](auto v) {
       int32_t* to = sums + v * Mode::kLanes;
       unroll<0, kChains>([&](auto chain) {
-        Mode::store(to, Mode::add(Mode::load(to), Mode::widen(acc[v][chain])));
+        Mode::store(to, Mode::add(Mode::load_sums(to), Mode::widen(acc[v][chain])));
         acc[v][chain] = Mode::zero();
       });
     });
@@ -209,11 +213,11 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
   const int32_t runs = panels.image.kernel_rows * panels.image.row_runs;
   for (int32_t run = 0; run < runs; ++run) {
     const uint8_t* x = window + run_offset(panels, run);
-    for (int32_t block = 0; block < panels.run_blocks; ++block, x += ptrdiff_t{4} * Slots, packed += V * vector_bytes) {
+    for (int32_t block = 0; block < panels.run_blocks; ++block, x += kBlockBytes, packed += V * vector_bytes) {
       typename Mode::Packed codes[V];
       unroll<0, V>([&](auto v) { codes[v] = Mode::packed(packed + v * vector_bytes); });
       unroll<0, Slots>([&](auto slot) {
-        const Vec a = Mode::broadcast(x + ptrdiff_t{4} * slot);
+        const Vec a = Mode::broadcast(x + Mode::kGroupBytes * ptrdiff_t{slot});
         unroll<0, V>([&](auto v) {
           Vec& sum = acc[v][slot % kChains];
           sum = Mode::mac(sum, a, Mode::operand(Mode::codes(codes[v], slot * kSlotBits, unpacking)));
