@@ -147,7 +147,8 @@ struct NeonBytes : Bytes<typename Products::Register> {
 
   template <bool kEdge, int32_t kP, int32_t kV>
   static void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
-                       const Block& block, dot::Sums sums, int32_t groups_within_limit) {
+                       const Block& block, const dot::Sums& of_block, int32_t groups_within_limit) {
+    dot::Sums sums = of_block;
     typename Products::Sums acc[kRows<kP>][kV];
     const uint8_t* x[kP];
     unroll<0, kP>([&](auto p) __attribute__((always_inline)) { x[p] = windows[p]; });

@@ -29,7 +29,7 @@ struct RegisterPair {
     return {{NeonRegister::shifted(v.val[0], count), NeonRegister::shifted(v.val[1], count)}};
   }
   static Vec lookup(Vec table, Vec codes) {
-    return {{NeonRegister::lookup(table.val[0], codes.val[0]), NeonRegister::lookup(table.val[1], codes.val[1])}};
+    return {{NeonRegister::lookup(table.val[0], codes.val[0]), NeonRegister::lookup(table.val[0], codes.val[1])}};
   }
 };
 
