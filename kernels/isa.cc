@@ -23,6 +23,7 @@ constexpr std::string_view kNames[] = {
 #elif defined(__aarch64__) || defined(__arm__)
     "neon",
     "neondot",
+    "neoni8mm",
 #endif
 };
 
@@ -52,9 +53,11 @@ Isa detect() {
 #if defined(__aarch64__)
 bool kernel_names_neon(uint64_t hwcap) { return (hwcap & HWCAP_ASIMD) != 0; }
 bool kernel_names_dot(uint64_t hwcap) { return (hwcap & HWCAP_ASIMDDP) != 0; }
+bool kernel_names_i8mm() { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #else
 bool kernel_names_neon(uint64_t hwcap) { return (hwcap & HWCAP_NEON) != 0 && (hwcap & HWCAP_VFPv4) != 0; }
 bool kernel_names_dot(uint64_t hwcap) { return (hwcap & uint64_t{1} << 24) != 0; }  // HWCAP_ASIMDDP, since Linux 6.2
+bool kernel_names_i8mm() { return false; }                                          // no kernel here has a use for it
 #endif
 
 Isa detect() {
@@ -62,7 +65,10 @@ Isa detect() {
   const uint64_t hwcap = getauxval(AT_HWCAP);
   const bool neon = (known && cpuinfo_has_arm_neon() && cpuinfo_has_arm_neon_fma()) || kernel_names_neon(hwcap);
   if (!neon) return Isa::Scalar;
-  return (known && cpuinfo_has_arm_neon_dot()) || kernel_names_dot(hwcap) ? Isa::NeonDot : Isa::Neon;
+  const bool dot = (known && cpuinfo_has_arm_neon_dot()) || kernel_names_dot(hwcap);
+  if (!dot) return Isa::Neon;
+  // Packaged cpuinfo does not know it; kernels that run on cores with it do.
+  return kernel_names_i8mm() ? Isa::NeonI8mm : Isa::NeonDot;
 }
 #else
 Isa detect() { return Isa::Scalar; }

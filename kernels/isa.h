@@ -17,8 +17,9 @@ enum class Isa : uint8_t {
   Avx512,      // F, BW, DQ, VL
   Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
 #elif defined(__aarch64__) || defined(__arm__)
-  Neon,     // AArch64: all have it; ARMv7: with VFPv4
-  NeonDot,  // SDOT, UDOT
+  Neon,      // AArch64: all have it; ARMv7: with VFPv4
+  NeonDot,   // SDOT, UDOT
+  NeonI8mm,  // and USMMLA, USDOT, in AArch64
 #endif
 };
 
@@ -52,9 +53,9 @@ enum class Core : uint8_t {
   Zen,   // AMD: shuffles and popcounts of 512 bits take as long as multiplies of 512 bits
   Cove,  // Intel since Sunny Cove: two of these multiplies a cycle, but one such shuffle or popcount, on port 5
 #elif defined(__aarch64__) || defined(__arm__)
-  A53,      // in order: A7, A53, A55
-  A72,      // out of order, without dot product
-  A76,      // out of order, with it: Neoverse N1, ...
+  A53,       // in order: A7, A53, A55
+  A72,       // out of order, without dot product
+  A76,       // out of order, with it: Neoverse N1, ...
 #else
   Any,
 #endif

@@ -13,6 +13,7 @@ struct NeonCycles {
   double lookup;     // TBL of 16 entries
   double multiply;   // SMLAL: 8 products
   double dot;        // SDOT: 16 products
+  double matrix;     // USMMLA: 32 products
   double broadcast;  // of a word from memory to all lanes
 };
 

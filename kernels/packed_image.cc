@@ -27,7 +27,9 @@ Axis horizontal(const ConvolutionShape& shape) {
 /// How many taps of the window at `at` lie before the image, and before its end.
 int32_t taps_below(const Axis& axis, int32_t at, int64_t position) {
   const int64_t distance = position + axis.pad - int64_t{at} * axis.stride;
-  return static_cast<int32_t>(std::clamp<int64_t>((distance + axis.dilation - 1) / axis.dilation, 0, axis.taps));
+  if (distance <= 0) return 0;
+  if (distance >= int64_t{axis.taps} * axis.dilation) return axis.taps;  // most windows: they need no division
+  return static_cast<int32_t>((distance + axis.dilation - 1) / axis.dilation);
 }
 int32_t taps_before(const Axis& axis, int32_t at) { return taps_below(axis, at, 0); }
 int32_t taps_inside(const Axis& axis, int32_t at) { return taps_below(axis, at, axis.size); }
@@ -95,16 +97,17 @@ int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count
     const int32_t end = by_rows ? std::min(count, first + shape.out_width - x) : count;
     const int32_t row_begin = by_rows ? taps_before(vertical(shape), y) : 0;
     const int32_t row_end = by_rows ? taps_inside(vertical(shape), y) : window.kernel_height;
-    int32_t left = end - first;
-    for (int32_t parts = (left + most - 1) / most; parts > 0; --parts) {
-      const int32_t pixels = (left + parts - 1) / parts, at = x + end - first - left;
-      blocks[number++] = {.first = end - left,
+    const int32_t parts = (end - first + most - 1) / most, size = (end - first) / parts;
+    const int32_t larger = (end - first) % parts;  // blocks of a pixel more
+    for (int32_t part = 0, at = x; part < parts; ++part) {
+      const int32_t pixels = size + (part < larger ? 1 : 0);
+      blocks[number++] = {.first = first + at - x,
                           .pixels = pixels,
                           .row_begin = std::min(row_begin, row_end),
                           .row_end = row_end,
                           .tap_begin = by_rows ? taps_before(horizontal(shape), at) : 0,
                           .tap_end = by_rows ? taps_inside(horizontal(shape), at + pixels - 1) : window.kernel_width};
-      left -= pixels;
+      at += pixels;
     }
     first = end;
   }

@@ -20,6 +20,7 @@ for file in kernels/*.cc kernels/*/*.cc; do
   case $file in
     *avx*) continue ;;
     *neondot.cc) check aarch64-linux-android24 arm64 aarch64-linux-gnu "$file" -march=armv8.2-a+dotprod ;;
+    *neoni8mm.cc) check aarch64-linux-android24 arm64 aarch64-linux-gnu "$file" -march=armv8.2-a+dotprod+i8mm ;;
     *)
       check aarch64-linux-android24 arm64 aarch64-linux-gnu "$file"
       # Android passes floats in integer registers; Debian's headers know the other way only.

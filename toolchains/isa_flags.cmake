@@ -25,6 +25,7 @@ set(tidbit_isa_flags_avx512vnni ${tidbit_isa_flags_avx512} -mavx512vnni -mavx512
 if(TIDBIT_ARCHITECTURE STREQUAL "aarch64")
   set(tidbit_isa_flags_neon -fno-exceptions)
   set(tidbit_isa_flags_neondot -fno-exceptions -march=armv8.2-a+dotprod)
+  set(tidbit_isa_flags_neoni8mm -fno-exceptions -march=armv8.2-a+dotprod+i8mm)
 else()
   set(tidbit_isa_flags_neon -fno-exceptions -march=armv7-a -mfpu=neon-vfpv4)
 endif()
@@ -32,7 +33,7 @@ endif()
 # UndefinedBehaviorSanitizer's checks of every access make minutes of these files' unrolled loops (clang 14: 154 s for one).
 # AddressSanitizer watches the same accesses.
 if(TIDBIT_SANITIZE)
-  foreach(tier avx2 avxvnni avx512 avx512vnni neon neondot)
+  foreach(tier avx2 avxvnni avx512 avx512vnni neon neondot neoni8mm)
     list(APPEND tidbit_isa_flags_${tier} -fno-sanitize=null,alignment,object-size,pointer-overflow,bounds)
   endforeach()
 endif()

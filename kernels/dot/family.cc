@@ -16,6 +16,7 @@ std::span<const std::span<const GemmKernel>> tiers() {
 #elif defined(__aarch64__)
     kNeon,
     kNeonDot,
+    kNeonI8mm,
 #elif defined(__arm__)
     kNeon,
 #endif

@@ -16,7 +16,7 @@ extern const std::span<const GemmKernel> kScalar;
 #if defined(__x86_64__)
 extern const std::span<const GemmKernel> kAvx2, kAvxVnni, kAvx512, kAvx512Vnni;
 #elif defined(__aarch64__)
-extern const std::span<const GemmKernel> kNeon, kNeonDot;
+extern const std::span<const GemmKernel> kNeon, kNeonDot, kNeonI8mm;
 #elif defined(__arm__)
 extern const std::span<const GemmKernel> kNeon;
 #endif

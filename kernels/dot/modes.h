@@ -16,31 +16,42 @@ typename Register::Vec broadcast_four(const uint8_t* bytes) {
   return Register::broadcast_value(four);
 }
 
-/// Operands in bytes; codes of up to 4 bits are looked up.
+/// Operands in bytes; codes of up to 4 bits are looked up, by the nibble that they are in.
 template <class Register>
 struct Bytes : Register {
   using Vec = typename Register::Vec;
   using Packed = Vec;
   using Value = uint8_t;
-  static constexpr int32_t kValueBytes = 1, kImageBits = 3, kStrip = 64;
+  static constexpr int32_t kValueBytes = 1, kGroupBytes = 4, kImageBits = 3, kStrip = 64;
 
   struct Unpacking {
-    Vec mask, table;
+    Vec mask, nibble;
+    Vec tables[4];  // of a nibble's first code, its second, ...
     Unpacking(const Panels& panels, const Grid&)
-        : mask(Register::broadcast_value(((1u << (panels.slot_bits % 8)) - 1) * 0x01010101u)) {
-      uint8_t values[sizeof(Vec)];
-      for (int32_t i = 0; i < static_cast<int32_t>(sizeof(Vec)); ++i) {
-        values[i] = static_cast<uint8_t>(panels.b.step * (i % 16) + panels.b.base);
+        : mask(Register::broadcast_value(((1u << (panels.slot_bits % 8)) - 1) * 0x01010101u)),
+          nibble(Register::broadcast_value(0x0f0f0f0f)) {
+      for (int32_t place = 0; place < 4; ++place) {
+        uint8_t values[sizeof(Vec)];
+        for (int32_t i = 0; i < static_cast<int32_t>(sizeof(Vec)); ++i) {
+          const int32_t code = i % 16 >> place * panels.slot_bits & ((1 << panels.slot_bits) - 1);
+          values[i] = static_cast<uint8_t>(panels.b.step * code + panels.b.base);
+        }
+        tables[place] = Register::load(values);
       }
-      table = Register::load(values);
     }
   };
   static Vec broadcast(const uint8_t* bytes) { return broadcast_four<Register>(bytes); }
+  static Vec load_sums(const int32_t* sums) { return Register::load(sums); }
   static Packed packed(const uint8_t* p) { return Register::load(p); }
   static Packed codes(Packed packed, int32_t shift, const Unpacking& unpacking) {
     return Register::both(Register::shifted(packed, shift), unpacking.mask);
   }
-  static Vec values(Packed codes, const Unpacking& unpacking) { return Register::lookup(unpacking.table, codes); }
+  template <int32_t Slots, int32_t slot>
+  static Vec values(Packed packed, const Unpacking& unpacking) {
+    constexpr int32_t kNibbleSlots = Slots > 1 ? Slots / 2 : 1;
+    const Vec nibbles = slot < kNibbleSlots ? packed : Register::shifted(packed, 4);
+    return Register::lookup(unpacking.tables[slot % kNibbleSlots], Register::both(nibbles, unpacking.nibble));
+  }
   static Vec operand(Packed codes) { return codes; }
 };
 
@@ -59,7 +70,7 @@ struct Wide : Register {
   using Vec = typename Register::Vec;
   using Packed = typename Register::Half;
   using Value = int16_t;
-  static constexpr int32_t kValueBytes = 2, kImageBits = 3, kStrip = 64;
+  static constexpr int32_t kValueBytes = 2, kGroupBytes = 4, kImageBits = 3, kStrip = 64;
   static constexpr bool kNarrow = false;
 
   struct Unpacking {
@@ -71,12 +82,15 @@ struct Wide : Register {
           base(Register::broadcast_value((static_cast<uint32_t>(grid.base) & 0xffff) * 0x00010001u)) {}
   };
   static Vec broadcast(const uint8_t* bytes) { return broadcast_four<Register>(bytes); }
+  static Vec load_sums(const int32_t* sums) { return Register::load(sums); }
   static Packed packed(const uint8_t* p) { return Register::load_half(p); }
   static Packed codes(Packed packed, int32_t shift, const Unpacking& unpacking) {
     return Register::both(Register::shifted(packed, shift), unpacking.mask);
   }
-  static Vec values(Packed codes, const Unpacking& unpacking) {
-    return Register::add16(Register::mul16(Register::widened(codes), unpacking.step), unpacking.base);
+  template <int32_t Slots, int32_t slot>
+  static Vec values(Packed packed, const Unpacking& unpacking) {
+    const Packed of_slot = codes(packed, slot * (8 / Slots), unpacking);
+    return Register::add16(Register::mul16(Register::widened(of_slot), unpacking.step), unpacking.base);
   }
   static Vec operand(Packed codes) { return Register::widened(codes); }
   static Vec mac(Vec sums, Vec a, Vec b) { return Register::add(sums, Register::madd(a, b)); }

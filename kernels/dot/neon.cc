@@ -28,7 +28,7 @@ int16x8_t multiply_high(int16x8_t sums, int8x16_t a, int8x16_t b) {
 int8x16_t broadcast_bytes(const uint8_t* bytes) { return vreinterpretq_s8_u8(broadcast_word(bytes)); }
 
 /// Sums in 16 bits of many products.
-struct Many {
+struct Many : SignedProducts {
   static constexpr int32_t kStep = 1, kLeast = 5;
   static constexpr bool kLimited = true;
 
@@ -58,7 +58,7 @@ struct Many {
 
 /// Sums in 32 bits, to which one product or two are added at a time.
 template <int32_t kProducts>
-struct Few {
+struct Few : SignedProducts {
   static constexpr int32_t kStep = kProducts, kLeast = kProducts;
   static constexpr bool kLimited = false;
 

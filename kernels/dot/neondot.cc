@@ -4,7 +4,7 @@
 namespace tidbit::kernels::dot {
 namespace {
 
-struct DotProducts {
+struct DotProducts : SignedProducts {
   static constexpr int32_t kStep = 4;
   static constexpr bool kLimited = false;
 

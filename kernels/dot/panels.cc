@@ -87,11 +87,11 @@ uint32_t pack_row(const Panels& panels, const uint8_t* codes, const uint8_t (&st
   const int32_t runs = panels.image.kernel_rows * panels.image.row_runs;
   for (int32_t run = 0; run < runs; ++run) {
     for (int32_t block = 0, value = 0; block < panels.run_blocks; ++block, packed += block_bytes) {
-      uint32_t bytes = 0;
+      uint64_t bytes = 0;
       for (int32_t slot = 0; slot < panels.slots; ++slot) {
         for (int32_t i = 0; i < panels.group_values && value < panels.run_values; ++i, ++value, ++codes) {
           sum += *codes;
-          bytes |= uint32_t{stored[*codes]} << (slot * panels.slot_bits + 8 * i);
+          bytes |= uint64_t{stored[*codes]} << (slot * panels.slot_bits + 8 * i);
         }
       }
       std::memcpy(packed, &bytes, static_cast<size_t>(panels.group_values));
@@ -112,12 +112,12 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   const bool bound_by_bytes = shape.out_height == 1;
   panels.slots = bits > (bound_by_bytes ? 4 : form.image_bits) ? 1 : bits == 1 ? 8 : bits == 2 ? 4 : 2;
   panels.slot_bits = 8 / panels.slots;
-  const auto read_bytes = static_cast<size_t>(panels.slots) * 4;
+  const auto read_bytes = static_cast<size_t>(panels.slots) * form.group_bytes;
   size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;
   // Pixels a multiple of 4 KiB apart would share few sets of L1.
   if (shape.window.taps() == 1 && pixel_bytes % 1024 == 0) pixel_bytes += 64;
   panels.image = packed_image(shape, 1, pixel_bytes, read_bytes);
-  panels.group_values = 4 / form.value_bytes;
+  panels.group_values = form.group_bytes / form.value_bytes;
   panels.run_values = panels.image.run_taps * shape.channels;
   panels.run_groups = quotient_up(panels.run_values, panels.group_values);
   panels.run_blocks = quotient_up(panels.run_groups, panels.slots);

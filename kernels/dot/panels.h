@@ -1,5 +1,5 @@
 // The layout that dot's SIMD tiers share: weights in panels of some vectors of channels, each lane of which multiplies
-// a *group* of neighbouring values, four bytes of the image.
+// a *group* of neighbouring values, four bytes of the image (or eight).
 //
 // Operands are stored as a = (v_x - l)/g and b = (v_w - c)/h, in bytes (a signed or not, b signed) or in int16
 // (a = v_x, b = v_w). With V = sum v_w over the whole window (padding is stored as the a of 0) a sum is
@@ -19,9 +19,10 @@ namespace tidbit::kernels::dot {
 
 /// What tells the kernels' layouts apart.
 struct PanelForm {
-  int32_t lanes;                    // channels of a vector
-  int32_t vectors;                  // of a panel
-  int32_t value_bytes;              // of an operand: 1 or 2
+  int32_t lanes;        // channels of a vector
+  int32_t vectors;      // of a panel
+  int32_t value_bytes;  // of an operand: 1 or 2
+  int32_t group_bytes = 4;
   bool signed_activations = false;  // a of bytes
   int32_t image_bits = 3;           // codes of so many bits are packed as they are for images too
   int32_t strip = 64;               // pixels that share unpacked weights
@@ -44,7 +45,7 @@ struct Panels {
   Line a, b;
   int32_t padding;  // the a of the value 0
 
-  int32_t group_values;  // 4 / value_bytes
+  int32_t group_values;  // group_bytes / value_bytes
   int32_t run_values, run_groups, run_blocks;
   int32_t last_values;  // of a run's last group
   int32_t slots, slot_bits;

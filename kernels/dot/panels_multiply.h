@@ -2,11 +2,12 @@
 // tier shares code with another. A Mode is what a tier multiplies with:
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
+//   kGroupBytes                      of a group of a
 //   kImageBits, kStrip               image_bits and strip of the form (dot/panels.h)
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
-//   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
+//   load, store, zero, broadcast (a group), add (int32), mac(sums, a, b), widen, load_sums
 //   multiply<kEdge, P, V>            what a block does, where multiply() below is not it, up to `limit(problem)` sums
-//   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
+//   packed (loads vector_bytes), codes(packed, shift, mask), values<Slots, slot>(packed, Unpacking), operand(codes)
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,7 @@ template <class Mode>
 constexpr PanelForm kForm = {.lanes = Mode::kLanes,
                              .vectors = Mode::kVectors,
                              .value_bytes = Mode::kValueBytes,
+                             .group_bytes = Mode::kGroupBytes,
                              .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
                              .image_bits = Mode::kImageBits,
                              .strip = Mode::kStrip};
@@ -40,8 +42,9 @@ struct Segment {
   int32_t groups;
 };
 
-/// A run's groups that the first pixel, and that the last pixel of the block does without.
-struct Block : PixelBlock {
+/// A block's kernel rows, and a run's groups that its first pixel, and that its last one does without.
+struct Block {
+  int32_t row_begin, row_end;
   int32_t left_end;
   int32_t right_begin;
 };
@@ -67,7 +70,8 @@ template <int32_t kBegin, int32_t kEnd, class Body>
 /// kEdge: the first pixel or the last one does without some groups.
 template <class Mode, bool kEdge, int32_t P, int32_t V>
 void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
-              const Block& block, Sums sums, [[maybe_unused]] int32_t limit) {
+              const Block& block, const Sums& of_block, [[maybe_unused]] int32_t limit) {
+  Sums sums = of_block;
   using Vec = typename Mode::Vec;
   Vec acc[P][V];
   const uint8_t* x[P];
@@ -157,7 +161,8 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
   }
 }
 
-using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, const Block&, Sums, int32_t);
+using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, const Block&, const Sums&,
+                          int32_t);
 
 template <class Mode>
 concept OwnLoop = requires {

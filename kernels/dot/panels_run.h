@@ -25,8 +25,9 @@ struct Strip {
   int32_t vectors, channels;
   const uint8_t* windows[kMaxStrip];
   int32_t pixels;
-  Block blocks[kMaxStrip];
+  PixelBlock blocks[kMaxStrip];
   int32_t block_count;
+  int32_t tap_groups;  // of a run, or 0 where taps are no whole groups
   int32_t* sums;
   ptrdiff_t sums_stride;
   int32_t limit, code_limit;
@@ -69,16 +70,15 @@ ptrdiff_t run_offset(const Panels& panels, int32_t run) {
 
 /// Unpacks so many blocks to b; returns the end of it.
 template <class Mode, int32_t Slots>
-uint8_t* unpack_slots(const Strip& strip, const typename Mode::Unpacking& unpacking, const uint8_t* packed,
-                      int32_t blocks, uint8_t* to) {
+uint8_t* unpack_slots(const Strip& strip, typename Mode::Unpacking unpacking, const uint8_t* packed, int32_t blocks,
+                      uint8_t* to) {
   using Vec = typename Mode::Vec;
   const size_t vector_bytes = strip.panels->vector_bytes, group_bytes = strip.vectors * sizeof(Vec);
   for (; blocks > 0; --blocks, to += (Slots - 1) * group_bytes) {
-    for (int32_t v = 0; v < strip.vectors; ++v, packed += vector_bytes, to += sizeof(Vec)) {
+    for (int32_t v = 0, vectors = strip.vectors; v < vectors; ++v, packed += vector_bytes, to += sizeof(Vec)) {
       const auto codes = Mode::packed(packed);
       unroll<0, Slots>([&](auto slot) __attribute__((always_inline)) {
-        const Vec values = Mode::values(Mode::codes(codes, slot * (8 / Slots), unpacking), unpacking);
-        Mode::store(to + slot * group_bytes, values);
+        Mode::store(to + slot * group_bytes, Mode::template values<Slots, slot>(codes, unpacking));
       });
     }
   }
@@ -101,7 +101,11 @@ void unpack(const Strip& strip, const typename Mode::Unpacking& unpacking, const
   // Past the run's end b is 0, whatever the code 0 stands for.
   const int32_t past = end * panels.slots - (panels.run_groups - 1);
   uint8_t* last = to - past * group_bytes;
-  const Vec mask = Mode::broadcast_value((1u << (8 * Mode::kValueBytes * panels.last_values)) - 1);
+  uint8_t kept[sizeof(Vec)];
+  for (int32_t i = 0; i < static_cast<int32_t>(sizeof(Vec)); ++i) {
+    kept[i] = i % Mode::kGroupBytes < Mode::kValueBytes * panels.last_values ? 0xff : 0;
+  }
+  const Vec mask = Mode::load(kept);
   for (int32_t v = 0; v < strip.vectors; ++v, last += sizeof(Vec))
     Mode::store(last, Mode::both(mask, Mode::load(last)));
 }
@@ -123,7 +127,7 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
   for (chunk.count = 0; chunk.count < kMaxSegments && chunk.run < runs && left > 0; ++chunk.count) {
     const int32_t end = smaller(panels.run_blocks, chunk.block + left), blocks = end - chunk.block;
     const int32_t first_group = chunk.block * panels.slots;
-    chunk.segments[chunk.count] = {.x = run_offset(panels, chunk.run) + 4 * ptrdiff_t{first_group},
+    chunk.segments[chunk.count] = {.x = run_offset(panels, chunk.run) + Mode::kGroupBytes * ptrdiff_t{first_group},
                                    .weights = used,
                                    .row = chunk.run / panels.image.row_runs,
                                    .begin = first_group,
@@ -145,16 +149,20 @@ void multiply_strip(const Strip& strip, const typename Mode::Unpacking& unpackin
   const int32_t runs = strip.panels->image.kernel_rows * strip.panels->image.row_runs;
   const Multiply* const inside = multiply_table<Mode, false>(strip.vectors);
   const Multiply* const at_edge = multiply_table<Mode, true>(strip.vectors);
+  const int32_t run_groups = strip.panels->run_groups, tap_groups = strip.tap_groups, limit = strip.limit;
+  const PixelBlock* const blocks_end = strip.blocks + strip.block_count;
   Chunk chunk;
   bool first = true;
   while (chunk.run < runs) {
     const uint8_t* weights = next_chunk<Mode>(strip, unpacking, chunk, buffer);
-    for (const Block* block = strip.blocks; block < strip.blocks + strip.block_count; ++block) {
+    for (const PixelBlock* block = strip.blocks; block < blocks_end; ++block) {
       int32_t* to = sums + block->first * stride;
       const Sums of_block = {first ? strip.constants : to, first ? 0 : stride, to, stride};
-      const bool edge = block->left_end > 0 || block->right_begin < strip.panels->run_groups;
+      const Block groups = {block->row_begin, block->row_end, block->tap_begin * tap_groups,
+                            tap_groups > 0 ? block->tap_end * tap_groups : run_groups};
+      const bool edge = groups.left_end > 0 || groups.right_begin < run_groups;
       (edge ? at_edge : inside)[block->pixels - 1](chunk.segments, chunk.count, weights, strip.windows + block->first,
-                                                   *block, of_block, strip.limit);
+                                                   groups, of_block, limit);
     }
     first = false;
   }
@@ -187,19 +195,19 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
                     int32_t* sums) {
   using Vec = typename Mode::Vec;
   const Panels& panels = *strip.panels;
-  constexpr int32_t kSlotBits = 8 / Slots;
+  constexpr int32_t kSlotBits = 8 / Slots, kBlockBytes = Slots * Mode::kGroupBytes;
   const size_t vector_bytes = panels.vector_bytes;
   constexpr int32_t kChains = Slots > 1 ? 2 : 1;  // of sums: one would be slowed down by an addition's latency
   Vec acc[V][kChains];
   unroll<0, V>([&](auto v) {
-    Mode::store(sums + v * Mode::kLanes, Mode::load(strip.constants + v * Mode::kLanes));
+    Mode::store(sums + v * Mode::kLanes, Mode::load_sums(strip.constants + v * Mode::kLanes));
     unroll<0, kChains>([&](auto chain) { acc[v][chain] = Mode::zero(); });
   });
   const auto flush = [&]() __attribute__((always_inline)) {
     unroll<0, V>([&](auto v) {
       int32_t* to = sums + v * Mode::kLanes;
       unroll<0, kChains>([&](auto chain) {
-        Mode::store(to, Mode::add(Mode::load(to), Mode::widen(acc[v][chain])));
+        Mode::store(to, Mode::add(Mode::load_sums(to), Mode::widen(acc[v][chain])));
         acc[v][chain] = Mode::zero();
       });
     });
@@ -209,11 +217,11 @@ void multiply_codes(const Strip& strip, const uint8_t* window, const typename Mo
   const int32_t runs = panels.image.kernel_rows * panels.image.row_runs;
   for (int32_t run = 0; run < runs; ++run) {
     const uint8_t* x = window + run_offset(panels, run);
-    for (int32_t block = 0; block < panels.run_blocks; ++block, x += ptrdiff_t{4} * Slots, packed += V * vector_bytes) {
+    for (int32_t block = 0; block < panels.run_blocks; ++block, x += kBlockBytes, packed += V * vector_bytes) {
       typename Mode::Packed codes[V];
       unroll<0, V>([&](auto v) { codes[v] = Mode::packed(packed + v * vector_bytes); });
       unroll<0, Slots>([&](auto slot) {
-        const Vec a = Mode::broadcast(x + ptrdiff_t{4} * slot);
+        const Vec a = Mode::broadcast(x + Mode::kGroupBytes * ptrdiff_t{slot});
         unroll<0, V>([&](auto v) {
           Vec& sum = acc[v][slot % kChains];
           sum = Mode::mac(sum, a, Mode::operand(Mode::codes(codes[v], slot * kSlotBits, unpacking)));
@@ -273,13 +281,11 @@ void run_codes(const Strip& strip, const typename Mode::Unpacking& unpacking) {
 void set_windows(const PackedImage& image, const std::byte* packed, int32_t first, Strip& strip) {
   const auto* base = reinterpret_cast<const uint8_t*>(packed);
   const uint8_t* row = base + static_cast<size_t>(first / image.out_width) * image.out_row_step;
-  int32_t x = first % image.out_width;
-  for (int32_t p = 0; p < strip.pixels; ++p) {
-    strip.windows[p] = row + static_cast<size_t>(x) * image.out_pixel_step;
-    if (++x == image.out_width) {
-      x = 0;
-      row += image.out_row_step;
-    }
+  const size_t step = image.out_pixel_step;
+  for (int32_t p = 0, x = first % image.out_width; p < strip.pixels; x = 0, row += image.out_row_step) {
+    const int32_t end = smaller(p + image.out_width - x, strip.pixels);
+    for (const uint8_t* window = row + static_cast<size_t>(x) * step; p < end; ++p, window += step)
+      strip.windows[p] = window;
   }
 }
 
@@ -287,15 +293,10 @@ void set_windows(const PackedImage& image, const std::byte* packed, int32_t firs
 void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& strip) {
   const Panels& panels = *strip.panels;
   const ConvolutionShape& shape = problem.shape;
-  PixelBlock blocks[kMaxStrip];
   const bool skips = problem.padded() && panels.padding == 0;
-  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, blocks);
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, strip.blocks);
   const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
-  const int32_t tap_groups = taps ? shape.channels / panels.group_values : 0;
-  for (int32_t i = 0; i < strip.block_count; ++i) {
-    strip.blocks[i] = {blocks[i], blocks[i].tap_begin * tap_groups,
-                       taps ? blocks[i].tap_end * tap_groups : panels.run_groups};
-  }
+  strip.tap_groups = taps ? shape.channels / panels.group_values : 0;
 }
 
 template <class Mode>

@@ -24,7 +24,8 @@ std::vector<PackedLayer> packed_layers(std::span<const std::byte> bytes) {
     const auto* convolution = node->op_as_Convolution();
     if (!convolution || convolution->weights()->encoding() != file::WeightEncoding::BitPlanes) continue;
     const file::Blob* data = convolution->weights()->data();
-    result.push_back({node->name()->str(), tail + data->offset(), data->size()});
+    result.push_back(
+        {node->name()->str(), static_cast<size_t>(tail + data->offset()), static_cast<size_t>(data->size())});
   }
   return result;
 }

@@ -176,6 +176,7 @@ class GemmSelectionDeathTest : public testing::Test {
     for (const auto& [weights, activations, family] : choices) {
       const GemmKernel& kernel = *select_gemm_kernel({kResNet, weights, activations}, isa);
       if (kernel.family != family || kernel.isa == Isa::Scalar) std::exit(1);
+      if (family == Family::Dot && kernel.isa != isa) std::exit(1);
     }
     std::exit(0);
   }
@@ -206,6 +207,15 @@ TEST_F(GemmSelectionDeathTest, OnCoresWithDotProduct) {
   EXPECT_EXIT(exit_unless("a76", Isa::NeonDot,
                           {{bipolar_grid(1), unsigned_grid(1), Family::BitSerial},
                            {bipolar_grid(1), unsigned_grid(2), Family::Lut},
+                           {signed_grid(2), unsigned_grid(2), Family::Dot},
+                           {signed_grid(8), unsigned_grid(8), Family::Dot}}),
+              testing::ExitedWithCode(0), "");
+}
+
+TEST_F(GemmSelectionDeathTest, OnCoresWithMatrixProduct) {
+  EXPECT_EXIT(exit_unless("a76", Isa::NeonI8mm,
+                          {{bipolar_grid(1), unsigned_grid(1), Family::BitSerial},
+                           {bipolar_grid(1), unsigned_grid(2), Family::Dot},
                            {signed_grid(2), unsigned_grid(2), Family::Dot},
                            {signed_grid(8), unsigned_grid(8), Family::Dot}}),
               testing::ExitedWithCode(0), "");

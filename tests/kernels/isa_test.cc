@@ -102,12 +102,14 @@ TEST(Isa, HostHasWhatTheCompilerSeesInIt) {
 TEST(Isa, TiersAreOrdered) {
   EXPECT_LT(Isa::Scalar, Isa::Neon);
   EXPECT_LT(Isa::Neon, Isa::NeonDot);
+  EXPECT_LT(Isa::NeonDot, Isa::NeonI8mm);
 }
 
 TEST(Isa, TiersAreNamed) {
   EXPECT_EQ(name(Isa::Scalar), "scalar");
   EXPECT_EQ(name(Isa::Neon), "neon");
   EXPECT_EQ(name(Isa::NeonDot), "neondot");
+  EXPECT_EQ(name(Isa::NeonI8mm), "neoni8mm");
 }
 
 /// Executes SDOT (sdot v0.4s, v0.16b, v0.16b or vsdot.s8 q0, q0, q0), which this file is not compiled for.
@@ -127,18 +129,39 @@ TEST_F(IsaDeathTest, CoreCanBeNamed) {
   EXPECT_EXIT(exit_unless_core("a76", Core::A76), testing::ExitedWithCode(0), "");
 }
 
+/// Whether a process lives through `execute`.
+bool executes(void (*execute)()) {
+  bool lives = false;
+  const auto keep = [&](int status) {
+    lives = WIFEXITED(status);
+    return true;
+  };
+  EXPECT_EXIT((execute(), std::exit(0)), keep, "");
+  return lives;
+}
+
 TEST_F(IsaDeathTest, CapsAtNeon) { EXPECT_EXIT(exit_unless("neon", Isa::Neon), testing::ExitedWithCode(0), ""); }
+
+TEST_F(IsaDeathTest, CapsAtNeonDot) {
+  if (executes(execute_sdot)) {
+    EXPECT_EXIT(exit_unless("neondot", Isa::NeonDot), testing::ExitedWithCode(0), "");
+  }
+}
 
 TEST_F(IsaDeathTest, HostHasTheDotProductThatItExecutes) {
   if (std::getenv("TIDBIT_ISA") != nullptr) GTEST_SKIP() << "TIDBIT_ISA caps it";
-  bool executes = false;
-  const auto keep = [&](int status) {
-    executes = WIFEXITED(status);
-    return true;
-  };
-  EXPECT_EXIT((execute_sdot(), std::exit(0)), keep, "");
-  EXPECT_EQ(host_isa() >= Isa::NeonDot, executes);
+  EXPECT_EQ(executes(execute_sdot), host_isa() >= Isa::NeonDot);
 }
+
+#if defined(__aarch64__)
+/// Executes USMMLA v0.4s, v0.16b, v0.16b.
+void execute_usmmla() { asm volatile(".inst 0x4e80ac00" ::: "v0"); }
+
+TEST_F(IsaDeathTest, HostHasTheMatrixProductThatItExecutes) {
+  if (std::getenv("TIDBIT_ISA") != nullptr) GTEST_SKIP() << "TIDBIT_ISA caps it";
+  EXPECT_EQ(executes(execute_usmmla), host_isa() >= Isa::NeonI8mm);
+}
+#endif
 #endif
 
 }  // namespace

@@ -16,7 +16,7 @@ inline std::vector<kernels::Isa> every_isa() {
 #if defined(__x86_64__)
   constexpr kernels::Isa kLast = kernels::Isa::Avx512Vnni;
 #elif defined(__aarch64__) || defined(__arm__)
-  constexpr kernels::Isa kLast = kernels::Isa::NeonDot;
+  constexpr kernels::Isa kLast = kernels::Isa::NeonI8mm;
 #else
   constexpr kernels::Isa kLast = kernels::Isa::Scalar;
 #endif
