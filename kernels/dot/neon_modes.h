@@ -134,7 +134,8 @@ struct SignedBytes : Bytes<NeonRegister> {
 
   template <bool kEdge, int32_t kP, int32_t kV>
   static void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
-                       const Block& block, dot::Sums sums, int32_t groups_within_limit) {
+                       const Block& block, const dot::Sums& of_block, int32_t groups_within_limit) {
+    dot::Sums sums = of_block;
     typename Products::Sums acc[kP][kV];
     const uint8_t* x[kP];
     unroll<0, kP>([&](auto p) __attribute__((always_inline)) { x[p] = windows[p]; });
@@ -142,7 +143,7 @@ struct SignedBytes : Bytes<NeonRegister> {
     Limit limit = {groups_within_limit, groups_within_limit};
     for (const Segment* segment = segments; segment < segments + count; ++segment) {
       if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
-      Place place = {segment->x, weights + segment->weights};
+      Place place = {segment->x, weights + segment->first * kV * sizeof(Vec)};
       if constexpr (!kEdge) {
         add_groups<0, kP>(acc, x, place, segment->groups, limit, sums);
       } else {
