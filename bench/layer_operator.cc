@@ -82,11 +82,11 @@ void ConvolutionOperator::run_tile(int32_t pixel, int32_t channel, Parts parts) 
                  .channel_begin = channel,
                  .channel_count = channels,
                  .sums = sums,
-                 .sums_stride = tiling_.channels});
+                 .sums_stride = channels});
   }
   if (!parts.finish) return;
   apply(epilogue_.get(), EpilogueBlock<int32_t>{.sums = sums,
-                                                .sums_stride = tiling_.channels,
+                                                .sums_stride = channels,
                                                 .residual = {},
                                                 .out = out_.data() + ptrdiff_t{pixel} * shape.out_channels + channel,
                                                 .out_stride = shape.out_channels,

@@ -5,9 +5,8 @@
 namespace tidbit::kernels {
 namespace {
 
-constexpr int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-constexpr int32_t kLeastRow = 3;  // pixels: shorter rows are no blocks of their own
+/// Divisors are strides and dilations, mostly 1: this runs for each tile.
+constexpr int64_t quotient_up(int64_t a, int64_t b) { return b == 1 ? a : (a + b - 1) / b; }
 
 /// Windows along one axis.
 struct Axis {
@@ -90,7 +89,7 @@ PackedImage packed_image(const ConvolutionShape& shape, int32_t lines, size_t pi
 int32_t pixel_blocks(const ConvolutionShape& shape, int32_t begin, int32_t count, int32_t most, bool by_rows,
                      PixelBlock* blocks) noexcept {
   const Window& window = shape.window;
-  if (shape.out_width < kLeastRow) by_rows = false;
+  if (shape.out_width < kLeastBlockRow) by_rows = false;
   int32_t number = 0;
   for (int32_t first = 0; first < count;) {
     const int32_t y = (begin + first) / shape.out_width, x = (begin + first) % shape.out_width;

@@ -51,6 +51,8 @@ struct PixelBlock {
   int32_t tap_begin, tap_end;
 };
 
+constexpr int32_t kLeastBlockRow = 3;  // pixels: shorter rows are no blocks of their own
+
 /// Cuts the output pixels [begin, begin + count) into blocks of about one size, at most `most`, whose `first` counts
 /// from `begin`; returns how many blocks. With `by_rows` no block crosses rows (unless these are short), else windows
 /// are whole.

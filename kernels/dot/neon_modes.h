@@ -156,7 +156,7 @@ struct NeonBytes : Bytes<typename Products::Register> {
     Limit limit = {groups_within_limit, groups_within_limit};
     for (const Segment* segment = segments; segment < segments + count; ++segment) {
       if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
-      Place place = {segment->x, weights + segment->weights};
+      Place place = {segment->x, weights + segment->first * kV * sizeof(Vec)};
       if constexpr (!kEdge) {
         add_groups<0, kP, kP, kV>(acc, x, place, segment->groups, limit, sums);
       } else {

@@ -1,6 +1,7 @@
 // Blocks of pixels x vectors of channels, for the loops over panels: all of it in an anonymous namespace, so that no
 // tier shares code with another. A Mode is what a tier multiplies with:
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
+//   kLonePixels                      the same of blocks of one vector of channels, where pixels are even
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
 //   kGroupBytes                      of a group of a
 //   kImageBits, kStrip               image_bits and strip of the form (dot/panels.h)
@@ -33,10 +34,10 @@ constexpr PanelForm kForm = {.lanes = Mode::kLanes,
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 constexpr int32_t larger(int32_t a, int32_t b) { return a < b ? b : a; }
 
-/// Neighbouring groups of a run: where they are in the window and among the weights of the chunk.
+/// Neighbouring groups of a run: where they are in the window and among the groups of the chunk.
 struct Segment {
   ptrdiff_t x;
-  size_t weights;
+  int32_t first;  // in the chunk
   int32_t row;    // of the kernel
   int32_t begin;  // the first group's number in the run
   int32_t groups;
@@ -49,7 +50,8 @@ struct Block {
   int32_t right_begin;
 };
 
-/// Sums of a block: where they start from and where they go.
+/// Sums of a block: where they start from and where they go. Passed by reference: copying one as a vector would wait
+/// for the stores of its members, and so for all stores of sums before them.
 struct Sums {
   const int32_t* from;
   ptrdiff_t from_stride;
@@ -71,8 +73,8 @@ template <int32_t kBegin, int32_t kEnd, class Body>
 template <class Mode, bool kEdge, int32_t P, int32_t V>
 void multiply(const Segment* segments, int32_t count, const uint8_t* weights, const uint8_t* const* windows,
               const Block& block, const Sums& of_block, [[maybe_unused]] int32_t limit) {
-  Sums sums = of_block;
   using Vec = typename Mode::Vec;
+  Sums sums = {of_block.from, of_block.from_stride, of_block.to, of_block.stride};
   Vec acc[P][V];
   const uint8_t* x[P];
 #pragma GCC unroll 16
@@ -131,7 +133,7 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
   constexpr std::integral_constant<int32_t, P> kEnd{};
   for (const Segment* segment = segments; segment < segments + count; ++segment) {
     if (segment->row < block.row_begin || segment->row >= block.row_end) continue;
-    const uint8_t* w = weights + segment->weights;
+    const uint8_t* w = weights + segment->first * V * sizeof(Vec);
     ptrdiff_t at = segment->x;
     if constexpr (!kEdge) {
       add_flushing(kFirst, kEnd, at, w, segment->groups);
@@ -161,6 +163,42 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
   }
 }
 
+/// The same for the groups at [x, end) of windows that are `step` apart: no pointer for each pixel, no segments.
+template <class Mode, int32_t P, int32_t V>
+void multiply_even(const ptrdiff_t* x, const ptrdiff_t* end, const uint8_t* weights, const uint8_t* window,
+                   ptrdiff_t step, const Sums& sums) {
+  using Vec = typename Mode::Vec;
+  constexpr int32_t kReach = 7;  // pixels of a base: 0, 1, 2, 3, 4, 5 and 6 steps are what addresses can express
+  ptrdiff_t step3 = 3 * step, step5 = 5 * step, reach = kReach * step;
+  asm("" : "+r"(step3), "+r"(step5), "+r"(reach));  // else g++ makes a pointer for each pixel of them
+  Vec acc[P][V];
+  unroll<0, P>([&](auto p) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int32_t v = 0; v < V; ++v) acc[p][v] = Mode::load(sums.from + p * sums.from_stride + v * Mode::kLanes);
+  });
+  for (; x < end; ++x, weights += V * sizeof(Vec)) {
+    Vec b[V];
+#pragma GCC unroll 4
+    for (int32_t v = 0; v < V; ++v) b[v] = Mode::load(weights + v * sizeof(Vec));
+    const uint8_t* base = window + *x;
+    unroll<0, P>([&](auto p) __attribute__((always_inline)) {
+      constexpr int32_t kSteps = decltype(p)::value % kReach;
+      if constexpr (kSteps == 0 && p != 0) base += reach;
+      const uint8_t* at = kSteps == 3   ? base + step3
+                          : kSteps == 5 ? base + step5
+                          : kSteps == 6 ? base + 2 * step3
+                                        : base + kSteps * step;
+      const Vec a = Mode::broadcast(at);
+#pragma GCC unroll 4
+      for (int32_t v = 0; v < V; ++v) acc[p][v] = Mode::mac(acc[p][v], a, b[v]);
+    });
+  }
+  unroll<0, P>([&](auto p) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int32_t v = 0; v < V; ++v) Mode::store(sums.to + p * sums.stride + v * Mode::kLanes, acc[p][v]);
+  });
+}
+
 using Multiply = void (*)(const Segment*, int32_t, const uint8_t*, const uint8_t* const*, const Block&, const Sums&,
                           int32_t);
 
@@ -176,6 +214,33 @@ constexpr Multiply multiply_block() {
   } else {
     return multiply<Mode, kEdge, P, V>;
   }
+}
+
+/// Where sums are narrow or blocks have a loop of their own, pixels are never even.
+template <class Mode>
+constexpr bool kHasEven = !Mode::kNarrow && !OwnLoop<Mode>;
+
+template <class Mode>
+constexpr int32_t even_pixels(int32_t vectors) {
+  if constexpr (kHasEven<Mode>) return vectors == 1 ? Mode::kLonePixels : Mode::kPixels;
+  return Mode::kPixels;
+}
+
+using MultiplyEven = void (*)(const ptrdiff_t*, const ptrdiff_t*, const uint8_t*, const uint8_t*, ptrdiff_t,
+                              const Sums&);
+
+/// [pixels - 1]
+template <class Mode, int32_t V, class Pixels = std::make_integer_sequence<int32_t, even_pixels<Mode>(V)>>
+struct EvenTable;
+template <class Mode, int32_t V, int32_t... P>
+struct EvenTable<Mode, V, std::integer_sequence<int32_t, P...>> {
+  static constexpr MultiplyEven kEntries[] = {multiply_even<Mode, P + 1, V>...};
+};
+
+template <class Mode>
+const MultiplyEven* even_table(int32_t vectors) {
+  static_assert(Mode::kVectors == 2);
+  return vectors == 2 ? EvenTable<Mode, 2>::kEntries : EvenTable<Mode, 1>::kEntries;
 }
 
 /// [pixels - 1]

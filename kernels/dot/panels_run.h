@@ -12,10 +12,11 @@ namespace tidbit::kernels::dot {
 namespace {
 
 constexpr int32_t kBufferBytes = 24576;  // of unpacked weights: they stay in L1
-constexpr int32_t kChunkGroups = 4096;   // of weights that are multiplied where they are
+constexpr int32_t kChunkGroups = 512;
 constexpr int32_t kMaxSegments = 64;
 constexpr int32_t kMaxStrip = 256;
-constexpr int32_t kLeastNarrow = 4;  // sums of fewer would spend their time on widening
+constexpr int32_t kLeastNarrow = 4;      // sums of fewer would spend their time on widening
+constexpr int32_t kLeastTapGroups = 16;  // taps of fewer are not left out for one pixel's sake
 
 /// A panel and the pixels of a tile that run over it.
 struct Strip {
@@ -27,7 +28,8 @@ struct Strip {
   int32_t pixels;
   PixelBlock blocks[kMaxStrip];
   int32_t block_count;
-  int32_t tap_groups;  // of a run, or 0 where taps are no whole groups
+  int32_t tap_groups;  // of a run, or 0 where no taps are left out
+  bool even;           // blocks whose windows are all image.out_pixel_step apart
   int32_t* sums;
   ptrdiff_t sums_stride;
   int32_t limit, code_limit;
@@ -58,8 +60,9 @@ void scale(const int32_t* constants, uint32_t factor, uint32_t addend, int32_t c
 /// What a strip multiplies at a time: all of it, or as much as the buffer holds unpacked.
 struct Chunk {
   int32_t run = 0, block = 0;  // the next
-  int32_t count = 0;
+  int32_t count = 0, groups = 0;
   Segment segments[kMaxSegments];
+  ptrdiff_t x[kChunkGroups];  // of each group
 };
 
 ptrdiff_t run_offset(const Panels& panels, int32_t run) {
@@ -121,19 +124,27 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
   const size_t packed_block = strip.vectors * panels.vector_bytes;
   const int32_t runs = panels.image.kernel_rows * panels.image.row_runs;
   const uint8_t* weights = strip.weights + (size_t(chunk.run) * panels.run_blocks + chunk.block) * packed_block;
-  int32_t left = in_place ? kChunkGroups : static_cast<int32_t>(kBufferBytes / group_bytes) / panels.slots;  // blocks
-  size_t used = 0;
+  const int32_t fitting = static_cast<int32_t>(kBufferBytes / group_bytes);
+  int32_t left = (in_place ? kChunkGroups : smaller(fitting, kChunkGroups)) / panels.slots;  // blocks
+  chunk.groups = 0;
   const uint8_t* packed = weights;
   for (chunk.count = 0; chunk.count < kMaxSegments && chunk.run < runs && left > 0; ++chunk.count) {
     const int32_t end = smaller(panels.run_blocks, chunk.block + left), blocks = end - chunk.block;
     const int32_t first_group = chunk.block * panels.slots;
-    chunk.segments[chunk.count] = {.x = run_offset(panels, chunk.run) + Mode::kGroupBytes * ptrdiff_t{first_group},
-                                   .weights = used,
-                                   .row = chunk.run / panels.image.row_runs,
-                                   .begin = first_group,
-                                   .groups = smaller(panels.run_groups, end * panels.slots) - first_group};
-    if (!in_place) unpack<Mode>(strip, unpacking, packed, chunk.block, end, buffer + used);
-    used += static_cast<size_t>(blocks) * panels.slots * group_bytes;
+    const Segment segment = {.x = run_offset(panels, chunk.run) + Mode::kGroupBytes * ptrdiff_t{first_group},
+                             .first = chunk.groups,
+                             .row = chunk.run / panels.image.row_runs,
+                             .begin = first_group,
+                             .groups = smaller(panels.run_groups, end * panels.slots) - first_group};
+    // What a run's last block holds beyond it, the next run's first one takes the place of.
+    if (!in_place) unpack<Mode>(strip, unpacking, packed, chunk.block, end, buffer + chunk.groups * group_bytes);
+    if constexpr (kHasEven<Mode>) {
+      for (int32_t g = 0; g < segment.groups; ++g) {
+        chunk.x[chunk.groups + g] = segment.x + Mode::kGroupBytes * ptrdiff_t{g};
+      }
+    }
+    chunk.segments[chunk.count] = segment;
+    chunk.groups += segment.groups;
     packed += blocks * packed_block;
     left -= blocks;
     const bool done = end == panels.run_blocks;
@@ -141,6 +152,25 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
     chunk.block = done ? 0 : end;
   }
   return in_place ? weights : buffer;
+}
+
+/// The chunk's groups of kernel rows before `row`.
+int32_t groups_before(const Chunk& chunk, int32_t row) {
+  for (const Segment* segment = chunk.segments; segment < chunk.segments + chunk.count; ++segment) {
+    if (segment->row >= row) return segment->first;
+  }
+  return chunk.groups;
+}
+
+/// Multiplies a chunk for a block of even pixels.
+template <class Mode>
+void multiply_even_block(const Strip& strip, const Chunk& chunk, const uint8_t* weights, const PixelBlock& block,
+                         const Sums& sums) {
+  const int32_t begin = groups_before(chunk, block.row_begin), end = groups_before(chunk, block.row_end);
+  const size_t group_bytes = strip.vectors * sizeof(typename Mode::Vec);
+  even_table<Mode>(strip.vectors)[block.pixels - 1](chunk.x + begin, chunk.x + end, weights + begin * group_bytes,
+                                                    strip.windows[block.first],
+                                                    static_cast<ptrdiff_t>(strip.panels->image.out_pixel_step), sums);
 }
 
 template <class Mode>
@@ -161,6 +191,12 @@ void multiply_strip(const Strip& strip, const typename Mode::Unpacking& unpackin
       const Block groups = {block->row_begin, block->row_end, block->tap_begin * tap_groups,
                             tap_groups > 0 ? block->tap_end * tap_groups : run_groups};
       const bool edge = groups.left_end > 0 || groups.right_begin < run_groups;
+      if constexpr (kHasEven<Mode>) {
+        if (strip.even && !edge) {
+          multiply_even_block<Mode>(strip, chunk, weights, *block, of_block);
+          continue;
+        }
+      }
       (edge ? at_edge : inside)[block->pixels - 1](chunk.segments, chunk.count, weights, strip.windows + block->first,
                                                    groups, of_block, limit);
     }
@@ -289,14 +325,26 @@ void set_windows(const PackedImage& image, const std::byte* packed, int32_t firs
   }
 }
 
-/// Blocks of at most so many pixels, from the tile's pixel `first` on. Padding that is stored as 0 is left out.
-void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& strip) {
+/// Blocks of the tile's pixels from `first` on. Padding that is stored as 0 is left out.
+template <class Mode>
+void set_blocks(const GemmProblem& problem, int32_t first, Strip& strip) {
   const Panels& panels = *strip.panels;
+  const PackedImage& image = panels.image;
   const ConvolutionShape& shape = problem.shape;
-  const bool skips = problem.padded() && panels.padding == 0;
-  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, strip.blocks);
-  const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
-  strip.tap_groups = taps ? shape.channels / panels.group_values : 0;
+  const bool skips = problem.padded() && panels.padding == 0 && image.out_width >= kLeastBlockRow;
+  const int32_t tap_groups = shape.channels / panels.group_values;
+  const bool taps = skips && image.row_runs == 1 && shape.channels % panels.group_values == 0 &&
+                    (!kHasEven<Mode> || tap_groups >= kLeastTapGroups);
+  const bool dense = image.out_row_step == image.out_width * image.out_pixel_step;
+  const bool by_rows = skips || (kHasEven<Mode> && !dense && image.out_width >= Mode::kPixels);
+  strip.even = kHasEven<Mode> && (dense || by_rows);
+  strip.tap_groups = taps ? tap_groups : 0;
+  const int32_t most = strip.even && !taps ? even_pixels<Mode>(strip.vectors) : Mode::kPixels;
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, by_rows, strip.blocks);
+  for (int32_t i = 0; by_rows && !skips && i < strip.block_count; ++i) {
+    strip.blocks[i].row_begin = 0;
+    strip.blocks[i].row_end = image.kernel_rows;
+  }
 }
 
 template <class Mode>
@@ -318,13 +366,15 @@ void run_panels(const GemmTile& tile) noexcept {
   strip.code_limit = Mode::kNarrow ? fitting_int16(problem, true) : 0;
   for (int32_t first = 0; first < tile.pixel_count; first += Mode::kStrip) {
     strip.pixels = smaller(Mode::kStrip, tile.pixel_count - first);
+    strip.vectors = 0;
     set_windows(panels.image, tile.image, tile.pixel_begin + first, strip);
-    set_blocks(problem, tile.pixel_begin + first, Mode::kPixels, strip);
     const bool direct = packs_codes && strip.pixels <= kDirectPixels;
     for (int32_t c = 0; c < tile.channel_count; c += kWidth) {
       const int32_t channel = tile.channel_begin + c;
       const int32_t vectors = (problem.shape.out_channels - channel + Mode::kLanes - 1) / Mode::kLanes;
+      const int32_t before = strip.vectors;
       strip.vectors = smaller(Mode::kVectors, vectors);
+      if (strip.vectors != before) set_blocks<Mode>(problem, tile.pixel_begin + first, strip);
       strip.channels = smaller(kWidth, tile.channel_count - c);
       strip.weights = reinterpret_cast<const uint8_t*>(tile.weights) + panels.constants_bytes +
                       static_cast<size_t>(channel / kWidth) * panels.panel_bytes;

@@ -15,6 +15,7 @@ struct Ymm {
   using HalfWords = uint16_t __attribute__((vector_size(16), may_alias));
   static constexpr int32_t kLanes = 8;
   static constexpr int32_t kVectors = 2;
+  static constexpr int32_t kLonePixels = 12;
   static constexpr int32_t kPixels = 6;
 
   static Vec load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }

@@ -15,6 +15,7 @@ struct Zmm {
   using HalfWords = uint16_t __attribute__((vector_size(32), may_alias));
   static constexpr int32_t kLanes = 16;
   static constexpr int32_t kVectors = 2;
+  static constexpr int32_t kLonePixels = 28;
   static constexpr int32_t kPixels = 14;
 
   static Vec load(const void* p) { return _mm512_loadu_si512(p); }

@@ -153,6 +153,19 @@ struct Avx512 {
   static void store_nearest_codes(uint8_t* out, Mask mask, Floats x) {
     store_bytes(out, mask, _mm512_cvtepi32_epi8(_mm512_cvt_roundps_epi32(x.v, kNearest)));
   }
+  /// Of 64 lanes, clamped. What is beyond int32 becomes the least one; so it is the upper limit that comes first.
+  static void store_many_nearest_codes(uint8_t* out, Floats a, Floats b, Floats c, Floats d, int32_t lowest,
+                                       int32_t highest) {
+    // Packing works within quarters; this puts the codes back in order, four at a time.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512 most = _mm512_set1_ps(static_cast<float>(highest));
+    const auto nearest = [&](Floats x) { return _mm512_cvt_roundps_epi32(_mm512_min_ps(most, x.v), kNearest); };
+    const __m512i first = _mm512_packs_epi32(nearest(a), nearest(b)),
+                  second = _mm512_packs_epi32(nearest(c), nearest(d));
+    const __m512i codes =
+        _mm512_max_epu8(_mm512_packus_epi16(first, second), _mm512_set1_epi8(static_cast<char>(lowest)));
+    _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, codes));
+  }
   template <class Mask>
   static void store_nearest_codes(uint8_t* out, Mask mask, Doubles x) {
     const __m512i codes = _mm512_castsi256_si512(_mm512_cvt_roundpd_epi32(x.low, kNearest));

@@ -40,7 +40,7 @@ struct Vectors {
 
     /// Whether the sixteen lanes from `first` on are as many neighbouring channels.
     bool in_order(int32_t first) const {
-      return epilogue.per_channel && first + kLanes <= block.channels && first + kLanes <= period;
+      return epilogue.per_channel && first + kLanes <= block.channels && first % period + kLanes <= period;
     }
   };
 
@@ -240,10 +240,42 @@ struct Vectors {
     }
   }
 
+  /// The same for V::kManyLanes (four times sixteen) lanes from `first` on: their codes are clamped and stored at once.
+  template <class Sum>
+  static void affine_many_to_codes(const Strung<Sum>& strung, int32_t first) {
+    const Epilogue& epilogue = strung.epilogue;
+    const EpilogueBlock<Sum> block = strung.block;
+    const auto multiplier = [&](int32_t q) {
+      return parameters<float>(strung, epilogue.multiplier, first + q * kLanes);
+    };
+    const auto offset = [&](int32_t q) { return parameters<float>(strung, epilogue.offset, first + q * kLanes); };
+    // One by one: g++ leaves an array that a loop walks in memory.
+    const auto m0 = multiplier(0), m1 = multiplier(1), m2 = multiplier(2), m3 = multiplier(3);
+    const auto b0 = offset(0), b1 = offset(1), b2 = offset(2), b3 = offset(3);
+    const int32_t lowest = epilogue.lowest, highest = epilogue.highest;
+    constexpr typename V::All kAll{};
+    const auto store_all = [&](auto factor) {
+      auto* out = static_cast<uint8_t*>(block.out) + first;
+      for (int32_t p = 0; p < block.pixels; ++p, out += block.out_stride) {
+        V::store_many_nearest_codes(out, affine<float>(block, p, first, kAll, m0, b0, factor()),
+                                    affine<float>(block, p, first + kLanes, kAll, m1, b1, factor()),
+                                    affine<float>(block, p, first + 2 * kLanes, kAll, m2, b2, factor()),
+                                    affine<float>(block, p, first + 3 * kLanes, kAll, m3, b3, factor()), lowest,
+                                    highest);
+      }
+    };
+    const auto factor = static_cast<float>(epilogue.residual_multiplier);
+    if (factor == 0) return store_all([] { return 0.0f; });
+    store_all([=] { return factor; });
+  }
+
   template <class Real, template <class> class Shape, class Sum>
   static void affine_to_codes(const Strung<Sum>& strung) {
     const int32_t channels = strung.block.channels;
     int32_t first = 0;
+    if constexpr (V::kManyLanes == 4 * kLanes && std::is_same_v<Shape<Real>, Straight<float>>) {
+      for (; first + V::kManyLanes <= channels; first += V::kManyLanes) affine_many_to_codes(strung, first);
+    }
     for (; first + kLanes <= channels; first += kLanes) {
       affine_lanes_to_codes<Real, Shape>(strung, first, typename V::All{});
     }
@@ -314,10 +346,18 @@ struct Vectors {
     return {epilogue, block, period};
   }
 
-  /// Strings pixels together where they are dense and their channels fill few lanes.
+  /// How many pixels are strung together, where they are dense: as many as make their channels fill whole lanes.
+  static int32_t strung_pixels(const Epilogue& epilogue, int32_t channels) {
+    constexpr int32_t kFewChannels = 8;
+    if (channels <= kFewChannels) return kLanes;
+    if (epilogue.form != EpilogueForm::Affine32 || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
+    int32_t pixels = 1;
+    while (pixels * channels % V::kManyLanes != 0) ++pixels;
+    return pixels;
+  }
+
   template <class Sum>
   static void apply(const Epilogue& epilogue, EpilogueBlock<Sum> block) {
-    constexpr int32_t kFewChannels = 8;
     const int32_t channels = block.channels;
     const bool residual = block.residual.codes != nullptr || block.residual.reals != nullptr;
     const bool dense = block.sums_stride == channels && block.out_stride == channels &&
@@ -331,10 +371,10 @@ struct Vectors {
       return;
     }
     const Strung<Sum> plain = {epilogue, block, channels};
-    if (!dense || channels > kFewChannels) return apply_strung(plain);
-    const int32_t rows = block.pixels / kLanes;
-    apply_strung(strung(epilogue, block, rows, kLanes * channels));
-    apply_strung(from_pixel(plain, rows * kLanes, channels));
+    const int32_t by = strung_pixels(epilogue, channels), rows = block.pixels / by;
+    if (!dense || by == 1 || rows == 0) return apply_strung(plain);
+    apply_strung(strung(epilogue, block, rows, by * channels));
+    apply_strung(from_pixel(plain, rows * by, channels));
   }
 
   template <class Sum>

@@ -183,10 +183,10 @@ class Convolution final : public Op {
                     .channel_begin = static_cast<int32_t>(channel),
                     .channel_count = channels,
                     .sums = sums,
-                    .sums_stride = tiling.channels});
+                    .sums_stride = channels});
       epilogues_.apply(frame,
                        SumBlock<int32_t>{.sums = sums,
-                                         .stride = tiling.channels,
+                                         .stride = channels,
                                          .pixel = image * shape.pixels() + pixel,
                                          .pixels = pixels,
                                          .channel = static_cast<int32_t>(int64_t{group} * shape.out_channels + channel),
