@@ -7,6 +7,8 @@ namespace {
 
 constexpr int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+constexpr int32_t kLeastRow = 3;  // pixels: shorter rows are no blocks of their own
+
 /// Windows along one axis.
 struct Axis {
   int32_t size, stride, pad, taps, dilation;

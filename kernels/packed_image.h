@@ -51,11 +51,9 @@ struct PixelBlock {
   int32_t tap_begin, tap_end;
 };
 
-constexpr int32_t kLeastRow = 3;  // pixels: shorter rows are no blocks of their own
-
 /// Cuts the output pixels [begin, begin + count) into blocks of about one size, at most `most`, whose `first` counts
-/// from `begin`; returns how many blocks. With `by_rows` no block crosses rows (unless these are shorter than
-/// kLeastRow), else windows are whole.
+/// from `begin`; returns how many blocks. With `by_rows` no block crosses rows (unless these are short), else windows
+/// are whole.
 int32_t pixel_blocks(const ConvolutionShape&, int32_t begin, int32_t count, int32_t most, bool by_rows,
                      PixelBlock* blocks) noexcept;
 

@@ -1,7 +1,8 @@
-// TDPBUSD: tiles of up to 16 pixels x 64 bytes of K, by as many bytes of 16 channels.
-#include "kernels/dot/modes.h"
+// TDPBUSD.
+#include <initializer_list>
+
+#include "kernels/dot/amx_tiles.h"
 #include "kernels/dot/panels_run.h"
-#include "kernels/dot/zmm.h"
 
 #if defined(__has_feature)
 #define TIDBIT_HAS_FEATURE(feature) __has_feature(feature)
@@ -11,72 +12,14 @@
 
 namespace tidbit::kernels::dot {
 namespace {
-
-constexpr int32_t kTilePixels = 16;
-constexpr int32_t kWeightBytes = 36864;  // of unpacked weights, or of those multiplied where they are: they stay in L1
-constexpr int32_t kMaxSteps = kWeightBytes / 64;
-
-// What the compilers' intrinsics do, but that g++'s do not tell which memory they read.
-#define TIDBIT_TILE_LOAD(tile, from, stride) \
-  asm volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(ptrdiff_t{stride}) : "memory")
-#define TIDBIT_TILE_STORE(tile, to, stride) \
-  asm volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"(ptrdiff_t{stride}) : "memory")
-#define TIDBIT_TILE_DOT(sums, a, b) asm volatile("tdpbusd %%tmm" #b ", %%tmm" #a ", %%tmm" #sums ::)
-
-// Tiles 0 to 3 are sums [2 tiles of pixels][2 vectors of channels], 4 and 5 are of the image, 6 and 7 of weights.
-struct alignas(64) TileConfiguration {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-/// How tiles are configured: not at all, until needed. Threads must not leave them so.
-class Tiles {
- public:
-  Tiles() = default;
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-  ~Tiles() {
-    if (pixels_ != 0) asm volatile("tilerelease" ::: "memory");
-  }
-
-  void configure(int32_t pixels, int32_t groups) {
-    if (pixels == pixels_) return;
-    pixels_ = pixels;
-    TileConfiguration configuration;
-    for (int32_t tile = 0; tile < 8; ++tile) {
-      configuration.rows[tile] = static_cast<uint8_t>(tile < 6 ? pixels : groups);
-      configuration.row_bytes[tile] = static_cast<uint16_t>(tile == 4 || tile == 5 ? 4 * groups : 64);
-    }
-    asm volatile("ldtilecfg %0" ::"m"(configuration));
-  }
-
- private:
-  int32_t pixels_ = 0;
-};
-
-/// The tiles of K that are multiplied at a time, each of all vectors of a panel.
-struct Steps {
-  ptrdiff_t x[kMaxSteps];  // of a window
-  int32_t row[kMaxSteps];  // of the kernel
-  int32_t count;
-  const uint8_t* weights;
-  size_t bytes;  // of a step's weights
-};
-
-/// A block's part of the steps, and its sums.
-struct Part {
-  const uint8_t* window;
-  int32_t begin, end;
-  Sums sums;
-};
+namespace amx {
 
 #if defined(__SANITIZE_ADDRESS__) || TIDBIT_HAS_FEATURE(address_sanitizer)
 /// AddressSanitizer does not see what tiles read.
-void touch(const Part& part, const Steps& steps, ptrdiff_t stride, int32_t pixels, int32_t tile_bytes) {
-  for (int32_t step = part.begin; step < part.end; ++step) {
-    for (int32_t p = 0; p < pixels; ++p) {
-      const volatile uint8_t* row = part.window + steps.x[step] + p * stride;
+void touch(const RowBlock& block, const Step* begin, const Step* end, const PackedImage& image, int32_t tile_bytes) {
+  for (const Step* step = begin; step < end; ++step) {
+    for (int32_t p = 0; p < block.pixels; ++p) {
+      const volatile uint8_t* row = block.window + step->x + p * image.out_pixel_step;
       static_cast<void>(row[0]);
       static_cast<void>(row[tile_bytes - 1]);
     }
@@ -84,173 +27,157 @@ void touch(const Part& part, const Steps& steps, ptrdiff_t stride, int32_t pixel
 }
 #endif
 
-/// Adds the products of the steps for one or two blocks (of the same steps) and one or two vectors of channels.
-template <int32_t kBlocks, int32_t kVectors>
-void multiply_tiles(const Part* parts, const Steps& steps, ptrdiff_t pixel_step) {
-  const Part& first = parts[0];
-  const Part& second = parts[kBlocks - 1];
-  const ptrdiff_t first_from = first.sums.from_stride * 4, second_from = second.sums.from_stride * 4;
-  TIDBIT_TILE_LOAD(0, first.sums.from, first_from);
-  if constexpr (kVectors > 1) TIDBIT_TILE_LOAD(1, first.sums.from + 16, first_from);
-  if constexpr (kBlocks > 1) TIDBIT_TILE_LOAD(2, second.sums.from, second_from);
-  if constexpr (kBlocks > 1 && kVectors > 1) TIDBIT_TILE_LOAD(3, second.sums.from + 16, second_from);
-  const uint8_t* weights = steps.weights + first.begin * steps.bytes;
-  constexpr ptrdiff_t kGroupBytes = kVectors * 64;
-  for (int32_t step = first.begin; step < first.end; ++step, weights += steps.bytes) {
-    TIDBIT_TILE_LOAD(6, weights, kGroupBytes);
-    TIDBIT_TILE_LOAD(4, first.window + steps.x[step], pixel_step);
-    TIDBIT_TILE_DOT(0, 4, 6);
-    if constexpr (kBlocks > 1) {
-      TIDBIT_TILE_LOAD(5, second.window + steps.x[step], pixel_step);
-      TIDBIT_TILE_DOT(2, 5, 6);
-    }
-    if constexpr (kVectors > 1) {
-      TIDBIT_TILE_LOAD(7, weights + 64, kGroupBytes);
-      TIDBIT_TILE_DOT(1, 4, 7);
-    }
-    if constexpr (kBlocks > 1 && kVectors > 1) TIDBIT_TILE_DOT(3, 5, 7);
-  }
-  const ptrdiff_t stride = first.sums.stride * 4;
-  TIDBIT_TILE_STORE(0, first.sums.to, stride);
-  if constexpr (kVectors > 1) TIDBIT_TILE_STORE(1, first.sums.to + 16, stride);
-  if constexpr (kBlocks > 1) TIDBIT_TILE_STORE(2, second.sums.to, stride);
-  if constexpr (kBlocks > 1 && kVectors > 1) TIDBIT_TILE_STORE(3, second.sums.to + 16, stride);
-}
-
-struct Amx : Bytes<Zmm> {
-  static constexpr bool kNarrow = false;
-  static constexpr int32_t kPixels = kTilePixels, kTileGroups = 16, kStrip = 256;
-
-  struct Unpacking : Bytes<Zmm>::Unpacking {
-    Vec values;  // of codes whose higher bits are anything
-    mutable Tiles tiles;
-    Unpacking(const Panels& panels, const Grid& grid) : Bytes<Zmm>::Unpacking(panels, grid) {
-      uint8_t bytes[64];
-      for (int32_t i = 0; i < 64; ++i) {
-        const int32_t code = i & (grid.levels() - 1);
-        bytes[i] = static_cast<uint8_t>(panels.b.step * code + panels.b.base);
-      }
-      values = load(bytes);
-    }
-  };
-
-  // Few pixels multiply codes by VPDPBUSD instead.
-  static Vec mac(Vec sums, Vec a, Vec b) { return _mm512_dpbusd_epi32(sums, a, b); }
-  static Vec widen(Vec sums) { return sums; }
-
-  static void multiply_strip(const Strip& strip, const Unpacking& unpacking, int32_t* sums, ptrdiff_t stride);
-};
-
-/// Unpacks so many blocks to b.
-template <int32_t kSlots>
-void unpack_blocks(const uint8_t* packed, int32_t blocks, int32_t vectors, __m512i values, uint8_t* to) {
-  const ptrdiff_t group_bytes = ptrdiff_t{vectors} * 64;
-  for (; blocks > 0; --blocks, to += (kSlots - 1) * group_bytes) {
-    for (int32_t v = 0; v < vectors; ++v, packed += 64, to += 64) {
-      const __m512i codes = Amx::load(packed);
-      unroll<0, kSlots>([&](auto slot) __attribute__((always_inline)) {
-        const __m512i at = Amx::shifted(codes, slot * (8 / kSlots));
-        Amx::store(to + slot * group_bytes, _mm512_permutexvar_epi8(at, values));
-      });
-    }
-  }
-}
-
-/// Places past the run's end, in its groups [run_groups - 1, end), hold 0.
-void clear_past_end(const Panels& panels, int32_t end, int32_t vectors, uint8_t* last) {
-  const uint64_t lane = (uint64_t{1} << panels.last_values) - 1;
-  const __mmask64 kept = lane * 0x1111111111111111u;
-  for (int32_t v = 0; v < vectors; ++v, last += 64) Amx::store(last, _mm512_maskz_loadu_epi8(kept, last));
-  std::memset(last, 0, static_cast<size_t>(end - panels.run_groups) * vectors * 64);
-}
-
-/// Fills in steps [begin, begin + count), whose weights are unpacked to the buffer or stay where they are.
-void set_steps(const Strip& strip, __m512i values, int32_t begin, int32_t count, uint8_t* buffer, Steps& steps) {
+void multiply_chunk(const Strip& strip, const Panel& panel, const Unpacking& unpacking, const Chunk& chunk,
+                    int32_t chunk_begin, int32_t count, Tiles& tiles) {
   const Panels& panels = *strip.panels;
-  const int32_t step_blocks = panels.tile_groups / panels.slots, run_steps = panels.run_blocks / step_blocks;
-  const size_t packed_bytes = static_cast<size_t>(step_blocks) * strip.vectors * 64;
-  const uint8_t* packed = strip.weights + begin * packed_bytes;
-  steps.count = count;
-  steps.bytes = static_cast<size_t>(panels.tile_groups) * strip.vectors * 64;
-  steps.weights = panels.slots == 1 ? packed : buffer;
-  const auto unpack = panels.slots == 2 ? unpack_blocks<2> : panels.slots == 4 ? unpack_blocks<4> : unpack_blocks<8>;
-  for (int32_t done = 0; done < count;) {
-    const int32_t run = (begin + done) / run_steps, from = (begin + done) % run_steps;
-    const int32_t end = smaller(run_steps, from + count - done);
-    const ptrdiff_t x = run_offset(panels, run);
-    uint8_t* const to = buffer + done * steps.bytes;
-    if (panels.slots > 1) {
-      unpack(packed + done * packed_bytes, (end - from) * step_blocks, strip.vectors, values, to);
-      if (end == run_steps) {
-        const int32_t last = panels.run_groups - 1 - from * panels.tile_groups;
-        clear_past_end(panels, end * panels.tile_groups, strip.vectors, to + ptrdiff_t{last} * strip.vectors * 64);
-      }
-    }
-    for (int32_t step = from; step < end; ++step, ++done) {
-      steps.x[done] = x + ptrdiff_t{4} * panels.tile_groups * step;
-      steps.row[done] = run / panels.image.row_runs;
-    }
-  }
-}
-
-/// Multiplies the steps with all blocks of so many pixels, by twos where they have the same.
-void multiply_blocks(const Strip& strip, int32_t pixels, const Steps& steps, bool first, int32_t* sums,
-                     ptrdiff_t stride) {
-  const auto pixel_step = static_cast<ptrdiff_t>(strip.panels->image.out_pixel_step);
-  const bool wide = strip.vectors > 1;
-  Part parts[2];
-  int32_t waiting = 0;
-  const auto multiply = [&]() {
-    if (waiting == 2) {
-      (wide ? multiply_tiles<2, 2> : multiply_tiles<2, 1>)(parts, steps, pixel_step);
-    } else if (waiting == 1) {
-      (wide ? multiply_tiles<1, 2> : multiply_tiles<1, 1>)(parts, steps, pixel_step);
-    }
-    waiting = 0;
-  };
-  for (const Block* block = strip.blocks; block < strip.blocks + strip.block_count; ++block) {
-    if (block->pixels != pixels) continue;
-    int32_t* const to = sums + block->first * stride;
-    Part part = {
-        strip.windows[block->first], 0, steps.count, {first ? strip.constants : to, first ? 0 : stride, to, stride}};
-    while (part.begin < part.end && steps.row[part.begin] < block->row_begin) ++part.begin;
-    while (part.end > part.begin && steps.row[part.end - 1] >= block->row_end) --part.end;
-    if (waiting > 0 && (part.begin != parts[0].begin || part.end != parts[0].end)) multiply();
+  const int32_t row_steps = panels.image.row_runs * (panels.run_blocks * panels.slots / panels.tile_groups);
+  const auto pixel_step = static_cast<ptrdiff_t>(panels.image.out_pixel_step);
+  for (const Pair* pair = strip.pairs; pair < strip.pairs + strip.pair_count; ++pair) {
+    const RowBlock& block = pair->blocks[0];
+    const int32_t begin = smaller(larger(block.row_begin * row_steps - chunk_begin, 0), count);
+    const int32_t end = smaller(larger(block.row_end * row_steps - chunk_begin, begin), count);
 #if defined(__SANITIZE_ADDRESS__) || TIDBIT_HAS_FEATURE(address_sanitizer)
-    touch(part, steps, pixel_step, pixels, 4 * strip.panels->tile_groups);
+    for (int32_t i = 0; i < pair->count; ++i) {
+      touch(pair->blocks[i], chunk.steps + begin, chunk.steps + end, panels.image, 4 * panels.tile_groups);
+    }
 #endif
-    parts[waiting++] = part;
-    if (waiting == 2) multiply();
+    tiles.configure(block.pixels, panels.tile_groups);
+    const bool unpacks = panels.slots > 1 && pair == strip.pairs;
+    if (unpacks) {
+      unpack_steps(unpacking, panel, panels.slots, chunk, 0, begin);
+      unpack_steps(unpacking, panel, panels.slots, chunk, end, count);
+    }
+    (unpacks ? unpacking_multiply(panels.slots) : kMultiply<1>)[pair->count - 1][panel.vectors - 1](
+        *pair, panel, chunk, begin, end, pixel_step, unpacking);
   }
-  multiply();
 }
 
-void Amx::multiply_strip(const Strip& strip, const Unpacking& unpacking, int32_t* sums, ptrdiff_t stride) {
+void multiply_panel(const Strip& strip, const Panel& panel, const Unpacking& unpacking, Tiles& tiles) {
   const Panels& panels = *strip.panels;
   alignas(64) uint8_t buffer[kWeightBytes];
-  Steps steps;
-  const int32_t runs = panels.image.kernel_rows * panels.image.row_runs;
-  const int32_t all = runs * panels.run_blocks / (panels.tile_groups / panels.slots);
-  const int32_t most = kWeightBytes / (panels.tile_groups * strip.vectors * 64);
-  int32_t chunks = (all + most - 1) / most;
-  for (int32_t begin = 0; begin < all; --chunks) {
+  Chunk chunk;
+  chunk.weights_step = static_cast<size_t>(panels.tile_groups) * panel.vectors * 64;
+  chunk.packed_step = chunk.weights_step / panels.slots;
+  const int32_t run_steps = panels.run_blocks * panels.slots / panels.tile_groups;
+  const int32_t all = panels.image.kernel_rows * panels.image.row_runs * run_steps;
+  const auto most = static_cast<int32_t>(kWeightBytes / chunk.weights_step);
+  int32_t run = 0, of_run = 0;
+  for (int32_t begin = 0, chunks = (all + most - 1) / most; begin < all; --chunks) {
     const int32_t count = (all - begin + chunks - 1) / chunks;
-    set_steps(strip, unpacking.values, begin, count, buffer, steps);
-    // By their sizes, so that tiles are seldom configured anew.
-    for (int32_t pixels = kTilePixels; pixels > 0;) {
-      int32_t next = 0;
-      bool some = false;
-      for (const Block* block = strip.blocks; block < strip.blocks + strip.block_count; ++block) {
-        some = some || block->pixels == pixels;
-        if (block->pixels < pixels) next = larger(next, block->pixels);
-      }
-      if (some) {
-        unpacking.tiles.configure(pixels, panels.tile_groups);
-        multiply_blocks(strip, pixels, steps, begin == 0, sums, stride);
-      }
-      pixels = next;
+    for (int32_t i = 0; i < count; ++i) {
+      chunk.steps[i].x = run_offset(panels, run) + ptrdiff_t{4} * panels.tile_groups * of_run;
+      chunk.steps[i].ends_run = ++of_run == run_steps;
+      if (of_run < run_steps) continue;
+      of_run = 0;
+      ++run;
     }
+    chunk.first = begin == 0;
+    chunk.packed = panel.weights + begin * chunk.packed_step;
+    chunk.weights = panels.slots > 1 ? buffer : const_cast<uint8_t*>(chunk.packed);
+    multiply_chunk(strip, panel, unpacking, chunk, begin, count, tiles);
     begin += count;
+  }
+}
+
+/// Cuts a strip's rows into blocks of about one size; returns how many.
+int32_t set_blocks(const GemmTile& tile, const Panels& panels, int32_t first, int32_t pixels, RowBlock* blocks) {
+  const ConvolutionShape& shape = tile.problem->shape;
+  const Window& window = shape.window;
+  const PackedImage& image = panels.image;
+  const bool skips = tile.problem->padded() && panels.padding == 0;
+  // Rows that follow each other as their pixels do are one.
+  const bool joined = !skips && image.out_row_step == image.out_width * image.out_pixel_step;
+  const int32_t width = joined ? static_cast<int32_t>(shape.pixels()) : shape.out_width;
+  int32_t y = (tile.pixel_begin + first) / width, x = (tile.pixel_begin + first) % width, count = 0;
+  for (int32_t at = 0; at < pixels; ++y, x = 0) {
+    int32_t row_begin = 0, row_end = window.kernel_height;
+    const int32_t top = y * window.stride_height - window.pad_top;
+    while (skips && row_begin < row_end && top + row_begin * window.dilation_height < 0) ++row_begin;
+    while (skips && row_end > row_begin && top + (row_end - 1) * window.dilation_height >= shape.height) --row_end;
+    const auto* row = reinterpret_cast<const uint8_t*>(tile.image) + static_cast<size_t>(y) * image.out_row_step;
+    const int32_t length = smaller(width - x, pixels - at), parts = (length + kTilePixels - 1) / kTilePixels;
+    const int32_t least = length / parts, larger_parts = length % parts;
+    for (int32_t part = 0; part < parts; ++part) {
+      const int32_t size = least + (part < larger_parts);
+      blocks[count++] = {row + static_cast<size_t>(x) * image.out_pixel_step, at, size, row_begin, row_end};
+      x += size;
+      at += size;
+    }
+  }
+  return count;
+}
+
+void set_strip(const GemmTile& tile, const Panels& panels, int32_t first, Strip& strip) {
+  strip.panels = &panels;
+  strip.pixels = smaller(Amx::kStrip, tile.pixel_count - first);
+  strip.pair_count = 0;
+  RowBlock blocks[Amx::kStrip];
+  const int32_t count = set_blocks(tile, panels, first, strip.pixels, blocks);
+  for (int32_t pixels = kTilePixels, next; pixels > 0; pixels = next) {
+    next = 0;
+    for (const bool whole : {true, false}) {
+      bool open = false;
+      for (const RowBlock* block = blocks; block < blocks + count; ++block) {
+        if (block->pixels < pixels) next = larger(next, block->pixels);
+        if (block->pixels != pixels) continue;
+        if ((block->row_end - block->row_begin == panels.image.kernel_rows) != whole) continue;
+        Pair& last = strip.pairs[strip.pair_count - open];
+        open = open && last.blocks[0].row_begin == block->row_begin && last.blocks[0].row_end == block->row_end;
+        Pair& pair = strip.pairs[strip.pair_count - open];
+        pair.blocks[open] = *block;
+        pair.count = 1 + open;
+        strip.pair_count += !open;
+        open = !open;
+      }
+    }
+  }
+}
+
+/// From what tiles summed, in a panel's own places, to the sums of the tile.
+void finish(const Strip& strip, const Panel& panel, int32_t channels, int32_t* sums, ptrdiff_t stride) {
+  const Panels& panels = *strip.panels;
+  const bool scales = panels.factor != 1 || panels.sum_factor != 0;
+  for (const Pair* pair = strip.pairs; scales && pair < strip.pairs + strip.pair_count; ++pair) {
+    for (int32_t i = 0; i < pair->count; ++i) {
+      const RowBlock& block = pair->blocks[i];
+      for (int32_t p = 0; p < block.pixels; ++p) {
+        const uint8_t* window = block.window + static_cast<size_t>(p) * panels.image.out_pixel_step;
+        const uint32_t sum = panels.sum_factor != 0 ? window_sum<Amx>(panels, window) : 0;
+        int32_t* const of_pixel = panel.sums + (block.first + p) * panel.stride;
+        scale(panel.constants, panels.factor, panels.sum_factor * sum, channels, of_pixel);
+      }
+    }
+  }
+  if (panel.sums == sums) return;
+  for (int32_t p = 0; p < strip.pixels; ++p) {
+    std::memcpy(sums + p * stride, panel.sums + p * panel.stride, static_cast<size_t>(channels) * sizeof(int32_t));
+  }
+}
+
+void run(const GemmTile& tile) noexcept {
+  const GemmProblem& problem = *tile.problem;
+  const Panels panels = dot::panels(problem, kForm<Amx>);
+  const Unpacking unpacking(panels, problem.weights);
+  alignas(64) int32_t partial[Amx::kStrip * kWidth];
+  Tiles tiles;
+  Strip strip;
+  for (int32_t first = 0; first < tile.pixel_count; first += Amx::kStrip) {
+    set_strip(tile, panels, first, strip);
+    for (int32_t c = 0; c < tile.channel_count; c += kWidth) {
+      const int32_t channel = tile.channel_begin + c, channels = smaller(kWidth, tile.channel_count - c);
+      const int32_t vectors = (problem.shape.out_channels - channel + Amx::kLanes - 1) / Amx::kLanes;
+      Panel panel;
+      panel.vectors = smaller(Amx::kVectors, vectors);
+      panel.weights = reinterpret_cast<const uint8_t*>(tile.weights) + panels.constants_bytes +
+                      static_cast<size_t>(channel / kWidth) * panels.panel_bytes;
+      panel.constants = reinterpret_cast<const int32_t*>(tile.weights) + channel;
+      int32_t* const sums = tile.sums + first * tile.sums_stride + c;
+      const bool whole = channels == panel.vectors * Amx::kLanes;
+      panel.sums = whole ? sums : partial;
+      panel.stride = whole ? tile.sums_stride : kWidth;
+      multiply_panel(strip, panel, unpacking, tiles);
+      finish(strip, panel, channels, sums, tile.sums_stride);
+    }
   }
 }
 
@@ -260,9 +187,8 @@ double cost(const GemmProblem& problem) noexcept {
   constexpr double kUnpack = 2.2, kByte = 0.06, kPack = 0.09;
   const ConvolutionShape& shape = problem.shape;
   const Panels sizes = panels(problem, kForm<Amx>);
-  const int32_t most = shape.out_width < kLeastRow ? 1 : kTilePixels;
   const double strips = static_cast<double>((shape.pixels() + Amx::kStrip - 1) / Amx::kStrip);
-  const double blocks = static_cast<double>(shape.out_height) * ((shape.out_width + most - 1) / most);
+  const double blocks = static_cast<double>(shape.out_height) * ((shape.out_width + kTilePixels - 1) / kTilePixels);
   const double vectors = (shape.out_channels + Amx::kLanes - 1) / Amx::kLanes;
   const double groups =
       static_cast<double>(sizes.run_blocks) * sizes.slots * sizes.image.kernel_rows * sizes.image.row_runs;
@@ -285,11 +211,12 @@ constexpr GemmKernel kTable[] = {{
     .packed_sizes = packed_panels_sizes<Amx>,
     .pack_weights = pack_panels_weights<Amx>,
     .pack_image = pack_panels_image<Amx, uint8_t>,
-    .run = run_panels<Amx>,
+    .run = run,
 }};
 
+}  // namespace amx
 }  // namespace
 
-constinit const std::span<const GemmKernel> kAmx = kTable;
+constinit const std::span<const GemmKernel> kAmx = amx::kTable;
 
 }  // namespace tidbit::kernels::dot

@@ -22,7 +22,7 @@ struct Bytes : Register {
   using Vec = typename Register::Vec;
   using Packed = Vec;
   using Value = uint8_t;
-  static constexpr int32_t kValueBytes = 1, kImageBits = 2, kStrip = 64;
+  static constexpr int32_t kValueBytes = 1, kImageBits = 2, kStrip = 64, kTileGroups = 0;
 
   struct Unpacking {
     Vec mask, table;
@@ -59,7 +59,7 @@ struct Wide : Register {
   using Vec = typename Register::Vec;
   using Packed = typename Register::Half;
   using Value = int16_t;
-  static constexpr int32_t kValueBytes = 2, kImageBits = 2, kStrip = 64;
+  static constexpr int32_t kValueBytes = 2, kImageBits = 2, kStrip = 64, kTileGroups = 0;
   static constexpr bool kNarrow = false;
 
   struct Unpacking {

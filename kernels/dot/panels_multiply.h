@@ -3,10 +3,9 @@
 //   Vec, kLanes, kVectors, kPixels   registers; a block of kPixels x kVectors of them holds sums
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
 //   kImageBits, kStrip               image_bits and strip of the form (dot/panels.h)
-//   kTileGroups                      tile_groups of the form
+//   kTileGroups                      tile_groups of the form, which has a loop of its own
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
 //   load, store, zero, broadcast (four bytes), add (int32), mac(sums, a, b), widen
-//   multiply_strip                   where kTileGroups is: all of a strip (dot/panels_run.h)
 //   multiply<kEdge, P, V>            what a block does, where multiply() below is not it, up to `limit(problem)` sums
 //   packed (loads vector_bytes), codes(packed, shift, mask), values(codes, Unpacking), operand(codes)
 #pragma once
@@ -23,23 +22,13 @@ namespace tidbit::kernels::dot {
 namespace {
 
 template <class Mode>
-concept Tiled = requires {
-  Mode::kTileGroups;
-};
-
-template <class Mode>
-constexpr int32_t kTileGroups = 0;
-template <Tiled Mode>
-constexpr int32_t kTileGroups<Mode> = Mode::kTileGroups;
-
-template <class Mode>
 constexpr PanelForm kForm = {.lanes = Mode::kLanes,
                              .vectors = Mode::kVectors,
                              .value_bytes = Mode::kValueBytes,
                              .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
                              .image_bits = Mode::kImageBits,
                              .strip = Mode::kStrip,
-                             .tile_groups = kTileGroups<Mode>};
+                             .tile_groups = Mode::kTileGroups};
 
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 constexpr int32_t larger(int32_t a, int32_t b) { return a < b ? b : a; }

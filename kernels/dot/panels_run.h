@@ -168,11 +168,7 @@ void run_strip(const Strip& strip, const typename Mode::Unpacking& unpacking) {
   const bool whole = strip.channels == strip.vectors * Mode::kLanes;
   int32_t* sums = whole ? strip.sums : partial;
   const ptrdiff_t stride = whole ? strip.sums_stride : kWidth;
-  if constexpr (Tiled<Mode>) {
-    Mode::multiply_strip(strip, unpacking, sums, stride);
-  } else {
-    multiply_strip<Mode>(strip, unpacking, sums, stride);
-  }
+  multiply_strip<Mode>(strip, unpacking, sums, stride);
   if (panels.factor != 1 || panels.sum_factor != 0) {
     for (int32_t p = 0; p < strip.pixels; ++p) {
       const uint32_t sum = panels.sum_factor != 0 ? window_sum<Mode>(panels, strip.windows[p]) : 0;
@@ -274,7 +270,7 @@ void run_codes(const Strip& strip, const typename Mode::Unpacking& unpacking) {
 }
 
 /// The windows of the pixels from `first` on.
-void set_windows(const PackedImage& image, const std::byte* packed, int32_t first, Strip& strip) {
+inline void set_windows(const PackedImage& image, const std::byte* packed, int32_t first, Strip& strip) {
   const auto* base = reinterpret_cast<const uint8_t*>(packed);
   const uint8_t* row = base + static_cast<size_t>(first / image.out_width) * image.out_row_step;
   int32_t x = first % image.out_width;
@@ -288,20 +284,15 @@ void set_windows(const PackedImage& image, const std::byte* packed, int32_t firs
 }
 
 /// Blocks of at most so many pixels, from the tile's pixel `first` on. Padding that is stored as 0 is left out.
-void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, bool by_rows, Strip& strip) {
+inline void set_blocks(const GemmProblem& problem, int32_t first, int32_t most, Strip& strip) {
   const Panels& panels = *strip.panels;
   const ConvolutionShape& shape = problem.shape;
   PixelBlock blocks[kMaxStrip];
   const bool skips = problem.padded() && panels.padding == 0;
-  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips || by_rows, blocks);
+  strip.block_count = pixel_blocks(shape, first, strip.pixels, most, skips, blocks);
   const bool taps = panels.image.row_runs == 1 && shape.channels % panels.group_values == 0;
   const int32_t tap_groups = taps ? shape.channels / panels.group_values : 0;
   for (int32_t i = 0; i < strip.block_count; ++i) {
-    if (!skips) {
-      blocks[i].row_begin = blocks[i].tap_begin = 0;
-      blocks[i].row_end = shape.window.kernel_height;
-      blocks[i].tap_end = shape.window.kernel_width;
-    }
     strip.blocks[i] = {blocks[i], blocks[i].tap_begin * tap_groups,
                        taps ? blocks[i].tap_end * tap_groups : panels.run_groups};
   }
@@ -327,9 +318,7 @@ void run_panels(const GemmTile& tile) noexcept {
   for (int32_t first = 0; first < tile.pixel_count; first += Mode::kStrip) {
     strip.pixels = smaller(Mode::kStrip, tile.pixel_count - first);
     set_windows(panels.image, tile.image, tile.pixel_begin + first, strip);
-    // Rows of a tile of the image are evenly apart.
-    const int32_t most = Tiled<Mode> && panels.image.out_width < kLeastRow ? 1 : Mode::kPixels;
-    set_blocks(problem, tile.pixel_begin + first, most, Tiled<Mode>, strip);
+    set_blocks(problem, tile.pixel_begin + first, Mode::kPixels, strip);
     const bool direct = packs_codes && strip.pixels <= kDirectPixels;
     for (int32_t c = 0; c < tile.channel_count; c += kWidth) {
       const int32_t channel = tile.channel_begin + c;
