@@ -18,6 +18,7 @@ namespace amx {
 constexpr int32_t kTilePixels = 16;
 constexpr int32_t kWeightBytes = 36864;  // of unpacked weights, or of those multiplied where they are: they stay in L1
 constexpr int32_t kMaxSteps = kWeightBytes / 64;
+constexpr int32_t kAhead = 2;  // steps: what is just being stored cannot be loaded as a tile
 
 // What the compilers' intrinsics do, but that g++'s do not tell which memory they read.
 #define TIDBIT_TILE_LOAD(tile, from, stride) \
@@ -176,14 +177,17 @@ void multiply_tiles(const Pair& pair, const Panel& panel, const Chunk& chunk, in
   if constexpr (kBlocks > 1) TIDBIT_TILE_LOAD(2, other_from, from_stride);
   if constexpr (kBlocks > 1 && kVectors > 1) TIDBIT_TILE_LOAD(3, other_from + 16, from_stride);
   const size_t weights_step = chunk.weights_step;
-  uint8_t* weights = chunk.weights + begin * weights_step;
-  [[maybe_unused]] const uint8_t* packed = chunk.packed + begin * chunk.packed_step;
-  for (const Step* step = chunk.steps + begin; step < chunk.steps + end; ++step, weights += weights_step) {
+  const auto unpack_step = [&](int32_t i) __attribute__((always_inline)) {
     if constexpr (kSlots > 1) {
-      unpack<kVectors, kSlots>(unpacking, packed, step->ends_run, weights);
-      packed += chunk.packed_step;
+      const uint8_t* packed = chunk.packed + i * chunk.packed_step;
+      unpack<kVectors, kSlots>(unpacking, packed, chunk.steps[i].ends_run, chunk.weights + i * weights_step);
     }
-    const ptrdiff_t x = step->x;
+  };
+  for (int32_t i = begin; i < smaller(begin + kAhead, end); ++i) unpack_step(i);
+  const uint8_t* weights = chunk.weights + begin * weights_step;
+  for (int32_t i = begin; i < end; ++i, weights += weights_step) {
+    if (i + kAhead < end) unpack_step(i + kAhead);
+    const ptrdiff_t x = chunk.steps[i].x;
     TIDBIT_TILE_LOAD(6, weights, kGroupBytes);
     TIDBIT_TILE_LOAD(4, window + x, pixel_step);
     TIDBIT_TILE_DOT(0, 4, 6);
