@@ -79,15 +79,22 @@ void multiply_panel(const Strip& strip, const Panel& panel, const Unpacking& unp
   }
 }
 
+bool skips_rows(const GemmProblem& problem, const Panels& panels) { return problem.padded() && panels.padding == 0; }
+
+/// Rows that follow each other as their pixels do are one.
+int64_t row_width(const GemmProblem& problem, const Panels& panels) {
+  const PackedImage& image = panels.image;
+  const bool joined = !skips_rows(problem, panels) && image.out_row_step == image.out_width * image.out_pixel_step;
+  return joined ? problem.shape.pixels() : problem.shape.out_width;
+}
+
 /// Cuts a strip's rows into blocks of about one size; returns how many.
 int32_t set_blocks(const GemmTile& tile, const Panels& panels, int32_t first, int32_t pixels, RowBlock* blocks) {
   const ConvolutionShape& shape = tile.problem->shape;
   const Window& window = shape.window;
   const PackedImage& image = panels.image;
-  const bool skips = tile.problem->padded() && panels.padding == 0;
-  // Rows that follow each other as their pixels do are one.
-  const bool joined = !skips && image.out_row_step == image.out_width * image.out_pixel_step;
-  const int32_t width = joined ? static_cast<int32_t>(shape.pixels()) : shape.out_width;
+  const bool skips = skips_rows(*tile.problem, panels);
+  const auto width = static_cast<int32_t>(row_width(*tile.problem, panels));
   int32_t y = (tile.pixel_begin + first) / width, x = (tile.pixel_begin + first) % width, count = 0;
   for (int32_t at = 0; at < pixels; ++y, x = 0) {
     int32_t row_begin = 0, row_end = window.kernel_height;
@@ -181,19 +188,24 @@ void run(const GemmTile& tile) noexcept {
   }
 }
 
+constexpr int32_t kRunChannels = 64;
+
 // Measured on Emerald Rapids, built by g++ 12: tiles take as long with fewer pixels.
 double cost(const GemmProblem& problem) noexcept {
-  constexpr double kMultiply = 22, kSums = 100;  // of a tile
-  constexpr double kUnpack = 2.2, kByte = 0.06, kPack = 0.09;
+  constexpr double kMultiply = 21, kSums = 47;  // of a tile
+  constexpr double kRun = 3500, kUnpack = 1.2, kByte = 0.06, kPack = 0.09;
   const ConvolutionShape& shape = problem.shape;
   const Panels sizes = panels(problem, kForm<Amx>);
   const double strips = static_cast<double>((shape.pixels() + Amx::kStrip - 1) / Amx::kStrip);
-  const double blocks = static_cast<double>(shape.out_height) * ((shape.out_width + kTilePixels - 1) / kTilePixels);
+  const int64_t width = row_width(problem, sizes);
+  const auto blocks = static_cast<double>(shape.pixels() / width * ((width + kTilePixels - 1) / kTilePixels));
   const double vectors = (shape.out_channels + Amx::kLanes - 1) / Amx::kLanes;
   const double groups =
       static_cast<double>(sizes.run_blocks) * sizes.slots * sizes.image.kernel_rows * sizes.image.row_runs;
-  const double share = sizes.padding == 0 ? inside_share(shape).rows : 1;
-  const double multiplying = blocks * vectors * (groups / sizes.tile_groups * share * kMultiply + kSums);
+  const double share = skips_rows(problem, sizes) ? inside_share(shape).rows : 1;
+  const double runs = strips * ((shape.out_channels + kRunChannels - 1) / kRunChannels);
+  const double tiles = blocks * vectors;
+  const double multiplying = tiles * (groups / sizes.tile_groups * share * kMultiply + kSums) + runs * kRun;
   const double unpacking = sizes.slots == 1 ? 0 : strips * vectors * groups * kUnpack;
   const double reading = static_cast<double>(sizes.weight_bytes) * kByte;
   const double packing = static_cast<double>(sizes.image.bytes) * kPack;
@@ -212,6 +224,7 @@ constexpr GemmKernel kTable[] = {{
     .pack_weights = pack_panels_weights<Amx>,
     .pack_image = pack_panels_image<Amx, uint8_t>,
     .run = run,
+    .operator_channels = kRunChannels,
 }};
 
 }  // namespace amx
