@@ -105,8 +105,12 @@ void OneDnnConvolution::cap() {
   if (auto* set_threads = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"))) set_threads(1);
 #if defined(__x86_64__)
   if (std::getenv("ONEDNN_MAX_CPU_ISA") != nullptr) return;  // the library reads it
-  constexpr dnnl::cpu_isa kIsas[] = {dnnl::cpu_isa::sse41, dnnl::cpu_isa::avx2, dnnl::cpu_isa::avx2_vnni,
-                                     dnnl::cpu_isa::avx512_core, dnnl::cpu_isa::avx512_core_vnni};
+  constexpr dnnl::cpu_isa kIsas[] = {dnnl::cpu_isa::sse41,
+                                     dnnl::cpu_isa::avx2,
+                                     dnnl::cpu_isa::avx2_vnni,
+                                     dnnl::cpu_isa::avx512_core,
+                                     dnnl::cpu_isa::avx512_core_vnni,
+                                     dnnl::cpu_isa::avx512_core_amx};
   dnnl::set_max_cpu_isa(kIsas[static_cast<size_t>(kernels::host_isa())]);
 #endif
 }

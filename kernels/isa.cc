@@ -3,6 +3,10 @@
 #include <cpuinfo.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) || defined(__arm__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -19,7 +23,7 @@ namespace {
 constexpr std::string_view kNames[] = {
     "scalar",
 #if defined(__x86_64__)
-    "avx2",   "avxvnni", "avx512", "avx512vnni",
+    "avx2",   "avxvnni", "avx512", "avx512vnni", "amx",
 #elif defined(__aarch64__) || defined(__arm__)
     "neon",
     "neondot",
@@ -34,6 +38,23 @@ bool has_avxvnni() {
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4) != 0;
 }
 
+bool has_amx() {
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kTile) != 0 && (edx & kInt8) != 0;
+}
+
+/// Linux fails the request where the system does not save tiles.
+bool permits_tiles() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+/// The processor's; not yet whether Linux permits tiles.
 Isa detect() {
   if (!cpuinfo_initialize()) return Isa::Scalar;
   if (!cpuinfo_has_x86_avx2() || !cpuinfo_has_x86_fma3()) return Isa::Scalar;
@@ -45,7 +66,7 @@ Isa detect() {
       !cpuinfo_has_x86_avx512bitalg()) {
     return Isa::Avx512;
   }
-  return Isa::Avx512Vnni;
+  return has_amx() ? Isa::Amx : Isa::Avx512Vnni;
 }
 #elif defined(__aarch64__) || defined(__arm__)
 // Cpuinfo knows cores whose kernel does not tell what they have; the kernel knows cores that are younger than cpuinfo,
@@ -86,12 +107,19 @@ Isa capped(Isa isa) {
   return std::min(isa, tier);
 }
 
+Isa permitted(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::Amx && !permits_tiles()) return Isa::Avx512Vnni;
+#endif
+  return isa;
+}
+
 }  // namespace
 
 std::string_view name(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
 
 Isa host_isa() {
-  static const Isa isa = capped(detect());
+  static const Isa isa = permitted(capped(detect()));
   return isa;
 }
 

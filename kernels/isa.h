@@ -16,6 +16,7 @@ enum class Isa : uint8_t {
   AvxVnni,     // and AVX-VNNI, VPDPBUSD of 256 bits: a branch, as processors with AVX-512 may lack it (Ice Lake, Zen 4)
   Avx512,      // F, BW, DQ, VL
   Avx512Vnni,  // and VNNI, VBMI, VPOPCNTDQ, BITALG
+  Amx,         // and AMX-TILE, AMX-INT8, with Linux's permission (host_isa)
 #elif defined(__aarch64__) || defined(__arm__)
   Neon,      // AArch64: all have it; ARMv7: with VFPv4
   NeonDot,   // SDOT, UDOT
@@ -35,6 +36,11 @@ constexpr bool includes(Isa isa, Isa tier) {
 
 /// The host's tier, capped by the environment variable TIDBIT_ISA (a tier's name, as name() gives it). Detected once.
 /// An unknown name caps at scalar: a typing error must not run a tier that was meant to be kept out.
+///
+/// Where processor and cap admit Amx, Linux is asked to let this process use tiles, once and until exec. From then on
+/// an alternate signal stack must have room for them, 8 KiB and more (getauxval(AT_MINSIGSTKSZ)), or sigaltstack()
+/// fails. Where a thread has a smaller one already, Linux refuses, and the tier is Avx512Vnni. Capped there, nothing is
+/// asked.
 Isa host_isa();
 
 /// Whether this host, as it is capped, can execute kernels of `tier`: on its chain or not.

@@ -13,6 +13,7 @@ std::span<const std::span<const GemmKernel>> tiers() {
     kAvxVnni,
     kAvx512,
     kAvx512Vnni,
+    kAmx,
 #elif defined(__aarch64__)
     kNeon,
     kNeonDot,

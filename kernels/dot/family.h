@@ -14,7 +14,7 @@ namespace tidbit::kernels::dot {
 // One table a tier, each defined by the file of its name.
 extern const std::span<const GemmKernel> kScalar;
 #if defined(__x86_64__)
-extern const std::span<const GemmKernel> kAvx2, kAvxVnni, kAvx512, kAvx512Vnni;
+extern const std::span<const GemmKernel> kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAmx;
 #elif defined(__aarch64__)
 extern const std::span<const GemmKernel> kNeon, kNeonDot, kNeonI8mm;
 #elif defined(__arm__)

@@ -22,7 +22,7 @@ struct Bytes : Register {
   using Vec = typename Register::Vec;
   using Packed = Vec;
   using Value = uint8_t;
-  static constexpr int32_t kValueBytes = 1, kGroupBytes = 4, kImageBits = 3, kStrip = 64;
+  static constexpr int32_t kValueBytes = 1, kGroupBytes = 4, kImageBits = 3, kStrip = 64, kTileGroups = 0;
 
   struct Unpacking {
     Vec mask, nibble;
@@ -70,7 +70,7 @@ struct Wide : Register {
   using Vec = typename Register::Vec;
   using Packed = typename Register::Half;
   using Value = int16_t;
-  static constexpr int32_t kValueBytes = 2, kGroupBytes = 4, kImageBits = 3, kStrip = 64;
+  static constexpr int32_t kValueBytes = 2, kGroupBytes = 4, kImageBits = 3, kStrip = 64, kTileGroups = 0;
   static constexpr bool kNarrow = false;
 
   struct Unpacking {

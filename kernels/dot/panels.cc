@@ -112,7 +112,7 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   const bool bound_by_bytes = shape.out_height == 1;
   panels.slots = bits > (bound_by_bytes ? 4 : form.image_bits) ? 1 : bits == 1 ? 8 : bits == 2 ? 4 : 2;
   panels.slot_bits = 8 / panels.slots;
-  const auto read_bytes = static_cast<size_t>(panels.slots) * form.group_bytes;
+  const auto read_bytes = static_cast<size_t>(std::max(panels.slots, form.tile_groups)) * form.group_bytes;
   size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;
   // Pixels a multiple of 4 KiB apart would share few sets of L1.
   if (shape.window.taps() == 1 && pixel_bytes % 1024 == 0) pixel_bytes += 64;
@@ -120,7 +120,9 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   panels.group_values = form.group_bytes / form.value_bytes;
   panels.run_values = panels.image.run_taps * shape.channels;
   panels.run_groups = quotient_up(panels.run_values, panels.group_values);
-  panels.run_blocks = quotient_up(panels.run_groups, panels.slots);
+  const int32_t tiles = form.tile_groups == 0 ? panels.run_groups : quotient_up(panels.run_groups, form.tile_groups);
+  panels.tile_groups = quotient_up(quotient_up(panels.run_groups, tiles), panels.slots) * panels.slots;
+  panels.run_blocks = quotient_up(panels.run_groups, panels.tile_groups) * (panels.tile_groups / panels.slots);
   panels.last_values = panels.run_values - (panels.run_groups - 1) * panels.group_values;
 
   const size_t blocks = static_cast<size_t>(panels.run_blocks) * panels.image.kernel_rows * panels.image.row_runs;

@@ -26,6 +26,7 @@ struct PanelForm {
   bool signed_activations = false;  // a of bytes
   int32_t image_bits = 3;           // codes of so many bits are packed as they are for images too
   int32_t strip = 64;               // pixels that share unpacked weights
+  int32_t tile_groups = 0;          // the most that a tile of weights has
 };
 
 /// u becomes step*u + base.
@@ -38,8 +39,8 @@ struct Line {
 /// Packed weights: int32 constants [channel], then panels of `vectors` vectors, the last one of as many as it needs:
 /// bytes [run][block][vector][lane][value of the group]. Codes of up to image_bits (4 in fully connected layers) are
 /// packed as codes, those of `slots` neighbouring groups in one byte from its lowest bits up: a block is as many
-/// groups. Wider codes have blocks of one group, and are packed as b if that is a byte, else as codes. Places past a
-/// run's end hold 0.
+/// groups. Wider codes have blocks of one group, and are packed as b if that is a byte, else as codes. Runs fill whole
+/// tiles; places past a run's end hold 0.
 struct Panels {
   PackedImage image;
   Line a, b;
@@ -49,6 +50,7 @@ struct Panels {
   int32_t run_values, run_groups, run_blocks;
   int32_t last_values;  // of a run's last group
   int32_t slots, slot_bits;
+  int32_t tile_groups;  // of about one size, at most the form's and a multiple of slots; else slots
 
   size_t vector_bytes;     // of a block
   size_t constants_bytes;  // of all

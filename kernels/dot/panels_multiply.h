@@ -5,6 +5,7 @@
 //   kValueBytes, Value               of a and b (dot/panels.h); a's type
 //   kGroupBytes                      of a group of a
 //   kImageBits, kStrip               image_bits and strip of the form (dot/panels.h)
+//   kTileGroups                      tile_groups of the form, which has a loop of its own
 //   kNarrow                          acc() are pairs of int16 sums, which widen() adds up in pairs
 //   load, store, zero, broadcast (a group), add (int32), mac(sums, a, b), widen, load_sums
 //   multiply<kEdge, P, V>            what a block does, where multiply() below is not it, up to `limit(problem)` sums
@@ -29,7 +30,8 @@ constexpr PanelForm kForm = {.lanes = Mode::kLanes,
                              .group_bytes = Mode::kGroupBytes,
                              .signed_activations = std::is_same_v<typename Mode::Value, int8_t>,
                              .image_bits = Mode::kImageBits,
-                             .strip = Mode::kStrip};
+                             .strip = Mode::kStrip,
+                             .tile_groups = Mode::kTileGroups};
 
 constexpr int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 constexpr int32_t larger(int32_t a, int32_t b) { return a < b ? b : a; }

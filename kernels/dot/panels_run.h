@@ -314,7 +314,7 @@ void run_codes(const Strip& strip, const typename Mode::Unpacking& unpacking) {
 }
 
 /// The windows of the pixels from `first` on.
-void set_windows(const PackedImage& image, const std::byte* packed, int32_t first, Strip& strip) {
+inline void set_windows(const PackedImage& image, const std::byte* packed, int32_t first, Strip& strip) {
   const auto* base = reinterpret_cast<const uint8_t*>(packed);
   const uint8_t* row = base + static_cast<size_t>(first / image.out_width) * image.out_row_step;
   const size_t step = image.out_pixel_step;

@@ -111,6 +111,15 @@ std::string_view w2a2_vnni(std::string_view layer) {
   return layer == "fc_4096x4096_m1" ? "bitserial_avx512vnni_4x64" : "lut_avx512vnni_8x64";
 }
 
+std::string_view lut_vnni(std::string_view) { return "lut_avx512vnni_8x64"; }
+std::string_view bit_serial_vnni(std::string_view) { return "bitserial_avx512vnni_4x64"; }
+std::string_view amx_or_bit_serial(std::string_view layer) {
+  return layer == "fc_4096x4096_m1" ? bit_serial_vnni(layer) : "dot_amx_256x32";
+}
+std::string_view amx_or_dot(std::string_view layer) {
+  return layer == "fc_4096x4096_m1" ? dot_vnni(layer) : "dot_amx_256x32";
+}
+
 TEST_F(GemmSelectionX86DeathTest, Avx2) {
   for (const char* core : {"zen", "cove"}) {
     expect_selected(core, Isa::Avx2,
@@ -191,6 +200,24 @@ TEST_F(GemmSelectionX86DeathTest, Avx512VnniOnCove) {
                    {2, 8, dot_vnni},
                    {4, 8, dot_vnni},
                    {8, 8, dot_vnni}});
+}
+
+TEST_F(GemmSelectionX86DeathTest, AmxOnCove) {
+  expect_selected("cove", Isa::Amx,
+                  {{1, 1,
+                    [](std::string_view layer) {
+                      if (layer == "r18_56x56x64_128_1x1s2") return lut_vnni(layer);
+                      return layer == "r18_7x7x512_3x3" ? bit_serial_vnni(layer) : amx_or_bit_serial(layer);
+                    }},
+                   {1, 2,
+                    [](std::string_view layer) {
+                      return layer == "r18_56x56x64_128_1x1s2" ? lut_vnni(layer) : amx_or_bit_serial(layer);
+                    }},
+                   {2, 2, amx_or_bit_serial},
+                   {4, 4, amx_or_dot},
+                   {2, 8, amx_or_dot},
+                   {4, 8, amx_or_dot},
+                   {8, 8, amx_or_dot}});
 }
 
 }  // namespace

@@ -7,8 +7,8 @@ shift
 checked=0 failed=0
 for object; do
   case ${object##*/} in
-    *scalar.cc.o | *avx2.cc.o | *avxvnni.cc.o | *avx512.cc.o | *avx512vnni.cc.o | *neon.cc.o | *neondot.cc.o | \
-      *neoni8mm.cc.o) ;;
+    *scalar.cc.o | *avx2.cc.o | *avxvnni.cc.o | *avx512.cc.o | *avx512vnni.cc.o | *amx.cc.o | *neon.cc.o | \
+      *neondot.cc.o | *neoni8mm.cc.o) ;;
     *) continue ;;
   esac
   checked=$((checked + 1))

@@ -1,8 +1,11 @@
 #include "kernels/isa.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <string>
 
@@ -56,10 +59,23 @@ TEST_F(IsaDeathTest, CoreCanBeNamed) {
 /// Executes VPDPBUSD of AVX-VNNI, which this file is not compiled for.
 void execute_vpdpbusd() { asm volatile("%{vex%} vpdpbusd %%ymm0, %%ymm0, %%ymm0" ::: "xmm0"); }
 
+/// Multiplies tiles, which this file is not compiled for.
+void execute_tdpbusd() {
+  struct alignas(64) {
+    uint8_t palette = 1, reserved[15] = {};
+    uint16_t row_bytes[16] = {4, 4, 4};
+    uint8_t rows[16] = {1, 1, 1};
+  } const configuration;
+  asm volatile("ldtilecfg %0" ::"m"(configuration));
+  asm volatile("tdpbusd %tmm2, %tmm1, %tmm0");
+  asm volatile("tilerelease");
+}
+
 TEST(Isa, TiersAreOrdered) {
   EXPECT_LT(Isa::Scalar, Isa::Avx2);
   EXPECT_LT(Isa::Avx2, Isa::Avx512);
   EXPECT_LT(Isa::Avx512, Isa::Avx512Vnni);
+  EXPECT_LT(Isa::Avx512Vnni, Isa::Amx);
 }
 
 TEST(Isa, TiersIncludeThoseBelowButTheBranch) {
@@ -83,12 +99,36 @@ TEST_F(IsaDeathTest, CapsAtTheBranchWhereTheHostExecutesIt) {
   EXPECT_EXIT(exit_unless("avxvnni", executes ? Isa::AvxVnni : Isa::Avx2), testing::ExitedWithCode(0), "");
 }
 
+/// Tiles take Linux's permission, so that what asks for it is held against executing them.
+TEST_F(IsaDeathTest, HostHasTheTilesThatItExecutes) {
+  if (!__builtin_cpu_supports("avx512vnni")) GTEST_SKIP() << "this host has no AVX-512 with VNNI";
+  bool executes = false;
+  const auto keep = [&](int status) {
+    executes = WIFEXITED(status);
+    return true;
+  };
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  EXPECT_EXIT((syscall(SYS_arch_prctl, kRequestPermission, kTileData), execute_tdpbusd(), std::exit(0)), keep, "");
+  EXPECT_EXIT(exit_unless("amx", executes ? Isa::Amx : Isa::Avx512Vnni), testing::ExitedWithCode(0), "");
+  const auto execute_at = [](const char* cap) {
+    setenv("TIDBIT_ISA", cap, 1);
+    static_cast<void>(host_isa());
+    execute_tdpbusd();
+    std::exit(0);
+  };
+  if (executes) {
+    EXPECT_EXIT(execute_at("amx"), testing::ExitedWithCode(0), "");
+  }
+  EXPECT_EXIT(execute_at("avx512vnni"), testing::KilledBySignal(SIGILL), "") << "permission that was not asked for";
+}
+
 TEST(Isa, TiersAreNamed) {
   EXPECT_EQ(name(Isa::Scalar), "scalar");
   EXPECT_EQ(name(Isa::Avx2), "avx2");
   EXPECT_EQ(name(Isa::AvxVnni), "avxvnni");
   EXPECT_EQ(name(Isa::Avx512), "avx512");
   EXPECT_EQ(name(Isa::Avx512Vnni), "avx512vnni");
+  EXPECT_EQ(name(Isa::Amx), "amx");
 }
 
 TEST(Isa, HostHasWhatTheCompilerSeesInIt) {

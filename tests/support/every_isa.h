@@ -14,7 +14,7 @@ namespace tidbit::test {
 /// Every tier, whether the host has it or not.
 inline std::vector<kernels::Isa> every_isa() {
 #if defined(__x86_64__)
-  constexpr kernels::Isa kLast = kernels::Isa::Avx512Vnni;
+  constexpr kernels::Isa kLast = kernels::Isa::Amx;
 #elif defined(__aarch64__) || defined(__arm__)
   constexpr kernels::Isa kLast = kernels::Isa::NeonI8mm;
 #else
