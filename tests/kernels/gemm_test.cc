@@ -189,13 +189,16 @@ TEST_P(GemmTest, Extremes) {
 }
 
 TEST_P(GemmTest, DeepExtremes) {
-  // Past what 16 bits hold of sums of 2 bits' products, and of counts of bits.
-  for (const int32_t channels : {11000, 140000}) {
-    for (const int32_t bits : {1, 2}) {
+  // Past what 16 bits hold of sums of products, entries or counts of bits (65536 bits: just past half a lane of
+  // bitserial_neon), and more pixels than dot multiplies without unpacking.
+  for (const int32_t channels : {11000, 65536, 140000}) {
+    for (const int32_t bits : {1, 2, 3, 4}) {
       const Grid weights = {.bits = bits, .base = -(1 << (bits - 1))};
-      const GemmProblem problem = {convolution_shape(1, 2, channels, 3), weights, {.bits = bits}};
+      const GemmProblem problem = {convolution_shape(1, 3, channels, 3), weights, {.bits = bits}};
       if (!kernel().supports(problem)) continue;
-      for (const Fill fill : {Fill::Highest, Fill::Lowest}) expect_exact(GemmData(problem, Fill::Highest, fill));
+      for (const Fill activation : {Fill::Highest, Fill::Lowest}) {
+        for (const Fill weight : {Fill::Highest, Fill::Lowest}) expect_exact(GemmData(problem, activation, weight));
+      }
     }
   }
 }
