@@ -3,6 +3,7 @@
 //   conv/LAYER/wWaA/KERNEL      each kernel that the host can run; two's complement weights, unsigned activations
 //   conv/LAYER/wWaA/chosen      the one that the runtime takes
 //   conv/LAYER/u8s8/onednn, conv/LAYER/qc8/xnnpack, conv/LAYER/f32/xnnpack
+//   conv/LAYER/f32/KERNEL       ours in float32
 // Counters: GOPS (a multiply-accumulate is two operations), bytes of packed weights and codes a second, and `of_peak`,
 // the share of what the kernel's innermost instructions could do (bench/peak.h). bench/ratios.py makes a table.
 #include <benchmark/benchmark.h>
@@ -95,6 +96,22 @@ void add_layer(const Layer& layer, int32_t weight_bits, int32_t activation_bits)
   benchmark::AddCustomContext(prefix + "chosen", std::string(chosen->name));
 }
 
+/// In float32: each kernel that the host can run.
+void add_float32(const Layer& layer) {
+  if (layer.depthwise) return;
+  using Operator = bench::Float32Operator;
+  const Float32Kernel* last = nullptr;
+  for (Isa isa = Isa::Scalar; isa <= host_isa(); isa = static_cast<Isa>(static_cast<int>(isa) + 1)) {
+    const Float32Kernel* const kernel = float32_kernel(isa);
+    if (kernel == nullptr || kernel == last) continue;
+    last = kernel;
+    add<Operator>(
+        "conv/" + std::string(layer.name) + "/f32/" + std::string(kernel->name), layer,
+        [kernel, layer] { return std::make_unique<Operator>(*kernel, layer.shape); },
+        [](benchmark::State& state, const Operator& convolution) { count_bytes(state, convolution.bytes()); });
+  }
+}
+
 template <class Operator, class... Arguments>
 void add_baseline(const Layer& layer, const std::string& name, Arguments... arguments) {
   add<Operator>(
@@ -135,6 +152,7 @@ int main(int argc, char** argv) {
   add_context();
   for (const Layer& layer : bench::kLayers) {
     add_baselines(layer);
+    add_float32(layer);
     for (const auto& [weight_bits, activation_bits] : kBits) add_layer(layer, weight_bits, activation_bits);
   }
   benchmark::Initialize(&argc, argv);

@@ -17,6 +17,10 @@ double spread_of_sums(const ConvolutionShape& shape, const Grid& weights, const 
   return range * std::sqrt(static_cast<double>(shape.depth()));
 }
 
+size_t panels(const Float32Kernel& kernel, const ConvolutionShape& shape) {
+  return static_cast<size_t>((shape.out_channels + kernel.panel_channels - 1) / kernel.panel_channels);
+}
+
 }  // namespace
 
 LayerEpilogue::LayerEpilogue(const ConvolutionShape& shape, const Grid& weights, const Grid& activations) {
@@ -130,6 +134,57 @@ void DepthwiseOperator::run() {
 
 size_t DepthwiseOperator::bytes() const {
   return static_cast<size_t>(depthwise_weight_bytes(problem_)) + codes_.size() + out_.size();
+}
+
+Float32Operator::Float32Operator(const Float32Kernel& kernel, const ConvolutionShape& shape)
+    : kernel_(kernel),
+      shape_(shape),
+      in_(in_elements(shape), 0.5f),
+      out_(out_elements(shape)),
+      weights_(sizeof(float) * kernel.packed_panel(shape) * panels(kernel, shape)) {
+  const size_t depth = static_cast<size_t>(shape.depth()), width = static_cast<size_t>(kernel.panel_channels);
+  const std::vector<float> weights(depth * width, 0.01f), biases(width);
+  for (size_t panel = 0; panel < panels(kernel, shape); ++panel) {
+    const auto channels = static_cast<int32_t>(std::min(width, shape.out_channels - panel * width));
+    pack_float32_panel(kernel, shape, weights.data(), biases.data(), channels,
+                       weights_.as<float>() + panel * kernel.packed_panel(shape));
+  }
+}
+
+void Float32Operator::run() {
+  const auto pixels = static_cast<int32_t>(shape_.pixels());
+  const int32_t strips = (pixels + kernel_.most_pixels - 1) / kernel_.most_pixels,
+                strip = (pixels + strips - 1) / strips;
+  const auto run_tile = [&](int32_t panel, int32_t pixel) {
+    const int32_t channel = panel * kernel_.panel_channels;
+    kernel_.run({.shape = &shape_,
+                 .in = in_.data(),
+                 .pixel_stride = shape_.channels,
+                 .panel = weights_.as<float>() + panel * kernel_.packed_panel(shape_),
+                 .channel_count = std::min(kernel_.panel_channels, shape_.out_channels - channel),
+                 .pixel_begin = pixel,
+                 .pixel_count = std::min(strip, pixels - pixel),
+                 .lowest = 0,
+                 .highest = 6,
+                 .out = out_.data() + ptrdiff_t{pixel} * shape_.out_channels + channel,
+                 .out_stride = shape_.out_channels});
+  };
+  const auto count = static_cast<int32_t>(panels(kernel_, shape_));
+  // What is larger passes once.
+  if (in_.size() < static_cast<size_t>(shape_.depth()) * shape_.out_channels) {
+    for (int32_t panel = 0; panel < count; ++panel) {
+      for (int32_t pixel = 0; pixel < pixels; pixel += strip) run_tile(panel, pixel);
+    }
+  } else {
+    for (int32_t pixel = 0; pixel < pixels; pixel += strip) {
+      for (int32_t panel = 0; panel < count; ++panel) run_tile(panel, pixel);
+    }
+  }
+}
+
+size_t Float32Operator::bytes() const {
+  return kernel_.packed_panel(shape_) * panels(kernel_, shape_) * sizeof(float) +
+         (in_.size() + out_.size()) * sizeof(float);
 }
 
 }  // namespace tidbit::bench

@@ -9,6 +9,7 @@
 #include "bench/operands.h"
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/epilogue/epilogue.h"
+#include "kernels/float32/convolution.h"
 #include "kernels/gemm.h"
 
 namespace tidbit::bench {
@@ -62,6 +63,20 @@ class DepthwiseOperator {
   LayerEpilogue epilogue_;
   std::vector<uint8_t> codes_, out_;
   Buffer weights_, sums_;
+};
+
+/// Reals in, reals out.
+class Float32Operator {
+ public:
+  Float32Operator(const kernels::Float32Kernel& kernel, const kernels::ConvolutionShape& shape);
+  void run();
+  size_t bytes() const;
+
+ private:
+  const kernels::Float32Kernel& kernel_;
+  kernels::ConvolutionShape shape_;
+  std::vector<float> in_, out_;
+  Buffer weights_;
 };
 
 }  // namespace tidbit::bench

@@ -38,7 +38,7 @@ ModelImpl::ModelImpl(std::span<const std::byte> file, const LoadOptions& options
   }
   const uint64_t limit = std::min<uint64_t>(options.max_arena_bytes, kLargestArena);
   xnnpack_forms.resize(ops.size());
-  if (options.xnnpack) choose_xnnpack(limit);
+  if (options.xnnpack) choose_float32(limit);
   lay_out(*this, {.batch = 1, .threads = 1, .keep_tensors = false, .limit = limit});
   uint64_t packed = 0;
   for (const NodeInfo& node : description.nodes) packed = sum({packed, node.packed_bytes});
@@ -64,10 +64,15 @@ std::vector<bool> ModelImpl::reach_quantizers() const {
   return result;
 }
 
-void ModelImpl::choose_xnnpack(uint64_t most_bytes) {
+void ModelImpl::choose_float32(uint64_t most_bytes) {
   const std::vector<bool> exact = reach_quantizers();
   for (size_t i = 0; i < ops.size(); ++i) {
     if (exact[i]) continue;
+    if (ops[i]->take_float32(most_bytes)) {
+      ops[i]->describe(description.nodes[i]);
+      most_bytes -= description.nodes[i].packed_bytes;
+      continue;
+    }
     std::optional<RealForm> form = ops[i]->real_form(most_bytes);
     if (!form || !xnnpack_runs(*form)) continue;
     const uint64_t bytes = sum({form->copied_bytes(), xnnpack_packed_bytes(*form)});

@@ -32,8 +32,8 @@ class ModelImpl {
   uint64_t scratch_bytes(size_t node, const ArenaOptions&) const;
 
  private:
-  /// Gives nodes to XNNPACK whose results no quantizer sees.
-  void choose_xnnpack(uint64_t most_bytes);
+  /// Lets nodes compute in float32 whose results no quantizer sees: themselves, or XNNPACK in their place.
+  void choose_float32(uint64_t most_bytes);
   std::vector<bool> reach_quantizers() const;
 
   MappedFile mapped_;

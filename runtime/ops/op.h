@@ -49,6 +49,10 @@ class Op {
   /// The largest batch that run() can count.
   virtual size_t largest_batch() const { return SIZE_MAX; }
 
+  /// Asked where no quantizer sees the results: whether it computes them in float32 from now on, on our own kernels,
+  /// with packed weights of at most so many bytes.
+  virtual bool take_float32(uint64_t /*most_bytes*/) { return false; }
+
   /// Whether the output is the input's memory.
   virtual bool aliases() const { return false; }
 

@@ -1,9 +1,11 @@
-// Real activations x weights of any encoding, summed in float64.
+// Real activations x weights of any encoding, summed in float64, or in float32 where no quantizer sees it.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "kernels/real/convolution.h"
 #include "runtime/ops/epilogues.h"
+#include "runtime/ops/float32_convolution.h"
 #include "runtime/ops/real_form.h"
 #include "runtime/ops/table.h"
 #include "runtime/ops/weights.h"
@@ -24,7 +26,8 @@ class RealConvolution final : public Op {
       : geometry_(linear_geometry(node, table.window(), table.groups())),
         weights_(node, table.weights(), geometry_.weights_shape()),
         epilogues_(node, table.epilogues(), Sums::Real),
-        input_(node.input_index(0)) {
+        input_(node.input_index(0)),
+        output_(node.output_index(0)) {
     node.require_real(node.input(0), "inputs[0]");
     if (table.weights()->scales() != nullptr || !weights_.real()) {
       scales_ = node.per_channel<double>(table.weights()->scales(), "weights.scales", weights_.shape().rows);
@@ -37,10 +40,33 @@ class RealConvolution final : public Op {
     info.weight_bits = weights_.bits();
     info.macs = geometry_.group_shape().macs() * geometry_.groups * geometry_.images;
     info.weight_bytes = weights_.file_bytes();
+    if (!float32_) return;
+    info.kernel = float32_->kernel();
+    info.packed_bytes = static_cast<size_t>(float32_->packed_bytes());
+  }
+
+  bool take_float32(uint64_t most_bytes) override {
+    const kernels::Epilogue* const line = epilogues_.clamped_line();
+    if (line == nullptr || !Float32Convolution::fits(geometry_)) return false;
+    Float32Convolution convolution(geometry_, line->real_lowest, line->real_highest);
+    if (convolution.packed_bytes() > most_bytes) return false;
+    float32_ = std::move(convolution);
+    return true;
+  }
+
+  void prepare() override {
+    if (!float32_) return;
+    const kernels::Epilogue& line = *epilogues_.clamped_line();
+    float32_->pack([&](size_t row, size_t count, float* weights, float* biases) {
+      fill_filter(row, count, parameters(line.multiplier, line), weights);
+      for (size_t i = 0; i < count; ++i) {
+        biases[i] = static_cast<float>(of_row(parameters(line.offset, line), row + i));
+      }
+    });
   }
 
   uint64_t scratch_bytes(size_t /*batch*/, size_t threads) const override {
-    return product({threads, scratch_layout().bytes});
+    return float32_ ? 0 : product({threads, scratch_layout().bytes});
   }
 
   size_t largest_batch() const override { return geometry_.largest_batch(); }
@@ -61,11 +87,12 @@ class RealConvolution final : public Op {
     }
     if (product({weights, sizeof(float)}) > most_bytes) return std::nullopt;
     form.filter_copy = RealNumbers(static_cast<size_t>(weights));
-    fill_filter(multipliers, form.filter_copy.span());
+    fill_filter(0, rows, multipliers, form.filter_copy.span().data());
     return RealForm{std::move(form)};
   }
 
   void run(const Frame& frame) const noexcept override {
+    if (float32_) return float32_->run(frame, input_, output_);
     const Geometry geometry = geometry_.of_batch(frame.batch);
     const kernels::ConvolutionShape shape = geometry.group_shape();
     const bool depthwise = shape.channels == 1 && shape.out_channels == 1;  // one group of all channels, then
@@ -137,13 +164,12 @@ class RealConvolution final : public Op {
 
   double scale_of(size_t row) const { return scales_.empty() ? 1.0 : of_row(scales_, row); }
 
-  /// Real weights times their scales and an epilogue's multipliers, [row][tap][channel].
-  void fill_filter(std::span<const double> multipliers, std::span<float> out) const {
+  /// Rows of weights times their scales and an epilogue's multipliers, [row][tap][channel].
+  void fill_filter(size_t first, size_t count, std::span<const double> multipliers, float* to) const {
     const auto depth = static_cast<size_t>(weights_.shape().row_elements());
     std::vector<uint8_t> codes(weights_.real() ? 0 : depth);
-    for (size_t row = 0; row * depth < out.size(); ++row) {
+    for (size_t row = first; row < first + count; ++row, to += depth) {
       const double factor = scale_of(row) * of_row(multipliers, row);
-      const std::span<float> to = out.subspan(row * depth, depth);
       if (weights_.real()) {
         const std::span<const float> reals = weights_.reals(row);
         for (size_t k = 0; k < depth; ++k) to[k] = static_cast<float>(factor * static_cast<double>(reals[k]));
@@ -206,8 +232,9 @@ class RealConvolution final : public Op {
   Geometry geometry_;
   Weights weights_;
   Epilogues epilogues_;
-  size_t input_;
+  size_t input_, output_;
   std::span<const double> scales_;
+  std::optional<Float32Convolution> float32_;
 };
 
 }  // namespace

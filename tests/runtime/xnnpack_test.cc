@@ -1,8 +1,9 @@
-// Real layers through XNNPACK: against our own kernels, and which of them it gets.
+// Real layers in float32, through XNNPACK or on our own kernels: against those of float64, and which runs which.
 #include <gmock/gmock.h>
 
 #include <cmath>
 
+#include "kernels/float32/convolution.h"
 #include "tests/runtime/reference.h"
 #include "tests/runtime/run_model.h"
 #include "tests/runtime/small_model.h"
@@ -12,6 +13,13 @@ namespace {
 
 /// What XNNPACK's nodes are called in builds with it.
 const std::string kXnnpack = TIDBIT_WITH_XNNPACK ? "xnnpack" : "";
+
+/// What runs a convolution of so many output channels in a group: our own kernel, unless most of its lanes would be
+/// empty.
+std::string convolution_kernel(int64_t out_channels) {
+  const kernels::Float32Kernel* const kernel = kernels::float32_kernel();
+  return kernel != nullptr && 2 * out_channels > kernel->panel_channels ? std::string(kernel->name) : kXnnpack;
+}
 
 /// A file whose last node is under test, and values of its inputs.
 struct Network {
@@ -32,10 +40,12 @@ struct Network {
 struct Case {
   std::string name;
   std::function<void(Network&)> build;
+  std::string kernel = kXnnpack;
 };
 
 Case convolution(std::string name, const ConvolutionCase& c, bool coded, bool scaled) {
-  return {std::move(name), [=](Network& n) {
+  return {std::move(name),
+          [=](Network& n) {
             plain::RealConvolutionT op;
             op.window = std::make_unique<plain::WindowT>(c.window);
             op.groups = c.groups;
@@ -54,7 +64,8 @@ Case convolution(std::string name, const ConvolutionCase& c, bool coded, bool sc
             op.epilogues[0]->form.AsRealAffine()->lowest = -1;
             op.epilogues[0]->form.AsRealAffine()->highest = scaled ? 6 : std::numeric_limits<float>::infinity();
             n.node(std::move(op), {n.input(c.in_shape())}, c.out_shape());
-          }};
+          },
+          convolution_kernel(static_cast<int64_t>(c.out_channels / c.groups))};
 }
 
 Case pool(std::string name, const ConvolutionCase& c) {
@@ -115,6 +126,9 @@ const std::vector<Case>& cases() {
       convolution("lopsided", {"", 1, 7, 9, 5, 11, lopsided_window()}, false, true),
       convolution("coded", {"", 1, 7, 9, 5, 11, square_window(3, 2, 1)}, true, false),
       convolution("grouped", {"", 1, 5, 5, 12, 27, square_window(3, 1, 1), 3}, false, true),
+      convolution("wide", {"", 1, 13, 17, 40, 75, square_window(3, 2, 1)}, false, false),
+      convolution("wide_groups", {"", 2, 5, 6, 14, 80, lopsided_window(), 2}, true, true),
+      convolution("wide_and_fully_connected", {"", 30, 1, 1, 300, 50, square_window(1)}, false, false),
       convolution("depthwise", {"", 1, 15, 15, 20, 20, square_window(3, 2, 1), 20}, false, true),
       convolution("depthwise_dilated", {"", 1, 9, 9, 6, 6, square_window(2, 1, 1, 3), 6}, false, false),
       convolution("depthwise_doubling", {"", 1, 5, 5, 6, 12, square_window(3, 1, 1), 6}, false, false),
@@ -146,21 +160,21 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-class Xnnpack : public testing::TestWithParam<Case> {};
+class Float32Layers : public testing::TestWithParam<Case> {};
 
-TEST_P(Xnnpack, GivesWhatOurKernelsGive) {
+TEST_P(Float32Layers, GiveWhatFloat64Gives) {
   Network n;
   GetParam().build(n);
   const TbitFile file = n.builder.finish();
   const Model model = load(file), ours = load(file, {.xnnpack = false});
-  EXPECT_EQ(model.nodes().back().kernel, kXnnpack);
+  EXPECT_EQ(model.nodes().back().kernel, GetParam().kernel);
   EXPECT_EQ(ours.nodes().back().kernel, "");
   const Values found = run_every_way(model, n.inputs)[0], expected = run_every_way(ours, n.inputs)[0];
   const auto [lowest, highest] = std::ranges::minmax(expected);
   for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(found[i], expected[i], 2e-6 * (highest - lowest)) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(, Xnnpack, testing::ValuesIn(cases()), [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(, Float32Layers, testing::ValuesIn(cases()), [](const auto& test) { return test.param.name; });
 
 /// Layers that XNNPACK has not got, or would compute another way.
 class WithoutXnnpack : public testing::TestWithParam<Case> {};
@@ -273,8 +287,8 @@ TEST(XnnpackLayers, StayWithinTheLimitOfMemory) {
   op.epilogues.push_back(builder.identity());
   builder.node("large", std::move(op), {in}, {builder.output(builder.real({1, 512}))});
   const TbitFile file = builder.finish();
-  EXPECT_EQ(load(file).nodes()[0].kernel, kXnnpack);
-  EXPECT_EQ(load(file, {.max_arena_bytes = 200000}).nodes()[0].kernel, "") << "a copy of 1-bit weights as float32";
+  EXPECT_EQ(load(file).nodes()[0].kernel, convolution_kernel(512));
+  EXPECT_EQ(load(file, {.max_arena_bytes = 120000}).nodes()[0].kernel, "") << "a copy of 1-bit weights as float32";
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ typedef struct tidbit_load_options {
   size_t size;               /* sizeof(tidbit_load_options) */
   const char* kernel_family; /* "bitserial", "lut" or "dot": use it wherever it can; NULL: the cheapest a layer */
   uint64_t max_arena_bytes;  /* what wants more for activations, or packed weights, is refused; 0: as in C++ */
-  int32_t without_xnnpack;   /* not 0: real layers run on Tidbit's own kernels, in float64 */
+  int32_t without_xnnpack;   /* not 0: all real layers run on Tidbit's own kernels, in float64 */
   const char* tuning;        /* the text that `tidbit tune` wrote on this device: kernels by measurement; may be NULL */
 } tidbit_load_options;
 

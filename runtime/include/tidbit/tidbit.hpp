@@ -97,7 +97,7 @@ struct NodeInfo {
   int64_t macs = 0;                     // a sample
   size_t weight_bytes = 0;              // in the file
   size_t packed_bytes = 0;              // as packed for the kernel; XNNPACK packs for each session anew
-  std::string kernel;                   // a GEMM layer's, or "xnnpack"; empty where there is no choice
+  std::string kernel;                   // a GEMM or float32 layer's, or "xnnpack"; empty where there is no choice
   std::vector<std::pair<std::string, double>>
       candidates;     // a GEMM layer's usable kernels and their cost, cheapest first
   std::string layer;  // what a GEMM layer's speed depends on, by its name in LoadOptions::tuning
@@ -119,8 +119,9 @@ struct LoadOptions {
   /// A file that wants more than this for its activations, or for its packed weights, is refused. 4 GiB, or 1 GiB where
   /// addresses have 32 bits.
   size_t max_arena_bytes = SIZE_MAX > UINT32_MAX ? static_cast<size_t>(uint64_t{4} << 30) : size_t{1} << 30;
-  /// Real layers whose results reach no quantizer run through XNNPACK, in float32 and within 1e-5 of the tensor's
-  /// range, if the library was built with it. All others, and all without it, run on Tidbit's own kernels, in float64.
+  /// Real layers whose results reach no quantizer run in float32, within 1e-5 of the tensor's range: convolutions on
+  /// Tidbit's own kernels where they have one for the machine, what else XNNPACK has, through it, if the library was
+  /// built with it. All others, and all where this is false, run on Tidbit's own kernels, in float64.
   bool xnnpack = true;
 };
 
