@@ -10,7 +10,7 @@ namespace tidbit::kernels::float32_tiers {
 #if defined(__x86_64__)
 extern const Float32Kernel kAvx2;
 extern const Float32Kernel kAvx512;
-constexpr const Float32Kernel* kTiers[] = {nullptr, &kAvx2, &kAvx512};
+constexpr const Float32Kernel* kTiers[] = {nullptr, &kAvx2, &kAvx2, &kAvx512};  // AVX-VNNI adds nothing here
 #else
 constexpr const Float32Kernel* kTiers[] = {nullptr};
 #endif
