@@ -32,6 +32,7 @@ template <class Mode, class Value>
 void pack_panels_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
                        int32_t row_end, std::byte* packed) noexcept {
   const Panels panels = dot::panels(problem, kForm<Mode>);
+  if (panels.in_place) return;
   const ConvolutionShape& shape = problem.shape;
   const PackedImage& image = panels.image;
   const int32_t columns = image.columns, left = image.left_pad, inside = image.inside;

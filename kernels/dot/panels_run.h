@@ -345,9 +345,16 @@ void run_panels(const GemmTile& tile) noexcept {
   static_assert(Mode::kStrip <= kMaxStrip);
   constexpr int32_t kWidth = Mode::kLanes * Mode::kVectors;
   const GemmProblem& problem = *tile.problem;
-  const Panels panels = dot::panels(problem, kForm<Mode>);
-  const typename Mode::Unpacking unpacking(panels, problem.weights);
+  Panels panels = dot::panels(problem, kForm<Mode>);
+  if (panels.in_place) {
+    const Window& window = problem.shape.window;
+    panels.image.out_row_step =
+        static_cast<size_t>(ptrdiff_t{window.stride_height} * problem.shape.width * tile.pixel_stride);
+    panels.image.out_pixel_step = static_cast<size_t>(window.stride_width * tile.pixel_stride);
+  }
   const bool packs_codes = Mode::kValueBytes > 1 || panels.slots > 1;
+  typename Mode::Unpacking unpacking{};
+  if (packs_codes) unpacking = typename Mode::Unpacking(panels, problem.weights);
   Strip strip;
   strip.panels = &panels;
   strip.sums_stride = tile.sums_stride;
