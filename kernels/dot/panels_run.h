@@ -61,6 +61,14 @@ struct Chunk {
   int32_t count = 0, groups = 0;
   Segment segments[kMaxSegments];
   ptrdiff_t x[kChunkGroups];  // of each group
+
+  /// Of kernel rows before `end`.
+  int32_t groups_before(int32_t end) const {
+    for (const Segment* segment = segments; segment < segments + count; ++segment) {
+      if (segment->row >= end) return segment->first;
+    }
+    return groups;
+  }
 };
 
 ptrdiff_t run_offset(const Panels& panels, int32_t run) {
@@ -145,19 +153,11 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
   return in_place ? weights : buffer;
 }
 
-/// The chunk's groups of kernel rows before `row`.
-int32_t groups_before(const Chunk& chunk, int32_t row) {
-  for (const Segment* segment = chunk.segments; segment < chunk.segments + chunk.count; ++segment) {
-    if (segment->row >= row) return segment->first;
-  }
-  return chunk.groups;
-}
-
 /// Multiplies a chunk for a block of even pixels.
 template <class Mode>
 void multiply_even_block(const Strip& strip, const Chunk& chunk, const uint8_t* weights, const Block& block,
                          const Sums& sums) {
-  const int32_t begin = groups_before(chunk, block.row_begin), end = groups_before(chunk, block.row_end);
+  const int32_t begin = chunk.groups_before(block.row_begin), end = chunk.groups_before(block.row_end);
   const size_t group_bytes = strip.vectors * sizeof(typename Mode::Vec);
   even_table<Mode>(strip.vectors)[block.pixels - 1](chunk.x + begin, chunk.x + end, weights + begin * group_bytes,
                                                     strip.windows[block.first],
