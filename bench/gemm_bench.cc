@@ -42,13 +42,14 @@ void run_layer(benchmark::State& state, const GemmKernel& kernel, const GemmProb
     for (int32_t pixel = 0; pixel < pixels; pixel += block) {
       kernel.run({.problem = &problem,
                   .weights = weights.data(),
-                  .image = image.data(),
+                  .image = sizes.image == 0 ? reinterpret_cast<const std::byte*>(codes.data()) : image.data(),
                   .pixel_begin = pixel,
                   .pixel_count = std::min(block, pixels - pixel),
                   .channel_begin = 0,
                   .channel_count = shape.out_channels,
                   .sums = sums.data(),
-                  .sums_stride = shape.out_channels});
+                  .sums_stride = shape.out_channels,
+                  .pixel_stride = shape.channels});
       benchmark::DoNotOptimize(sums.data());
       benchmark::ClobberMemory();
     }

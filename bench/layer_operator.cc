@@ -80,13 +80,14 @@ void ConvolutionOperator::run_tile(int32_t pixel, int32_t channel, Parts parts) 
   if (parts.multiply) {
     kernel_.run({.problem = &problem_,
                  .weights = weights_.data(),
-                 .image = image_.data(),
+                 .image = sizes_.image == 0 ? reinterpret_cast<const std::byte*>(codes_.data()) : image_.data(),
                  .pixel_begin = pixel,
                  .pixel_count = pixels,
                  .channel_begin = channel,
                  .channel_count = channels,
                  .sums = sums,
-                 .sums_stride = channels});
+                 .sums_stride = channels,
+                 .pixel_stride = shape.channels});
   }
   if (!parts.finish) return;
   apply(epilogue_.get(), EpilogueBlock<int32_t>{.sums = sums,

@@ -42,16 +42,17 @@ struct GemmProblem {
 struct GemmTile {
   const GemmProblem* problem;
   const std::byte* weights;  // from pack_weights, 64-byte aligned
-  const std::byte* image;    // from pack_image, 64-byte aligned
+  const std::byte* image;    // from pack_image, 64-byte aligned; or the codes, where packed_sizes.image is 0
   int32_t pixel_begin, pixel_count;
   int32_t channel_begin, channel_count;
-  int32_t* sums;          // [pixel][channel]
-  ptrdiff_t sums_stride;  // elements between pixels
+  int32_t* sums;               // [pixel][channel]
+  ptrdiff_t sums_stride;       // elements between pixels
+  ptrdiff_t pixel_stride = 0;  // bytes between pixels of the image, where that is the codes
 };
 
 struct PackedSizes {
   size_t weights;  // bytes
-  size_t image;    // bytes
+  size_t image;    // bytes; 0: the kernel runs on the codes themselves, and nothing is packed
 };
 
 struct GemmKernel {
@@ -77,7 +78,8 @@ struct GemmKernel {
                        std::byte* packed) noexcept;
 
   /// Packs the rows [row_begin, row_end) of the covered image (0 is the first padded row) from codes
-  /// [height][width][channels], whose pixels are `pixel_stride` bytes apart (grouped layers pack a slice).
+  /// [height][width][channels], whose pixels are `pixel_stride` bytes apart (grouped layers pack a slice). Does nothing
+  /// where packed_sizes.image is 0.
   void (*pack_image)(const GemmProblem&, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
                      int32_t row_end, std::byte* packed) noexcept;
 

@@ -17,7 +17,8 @@ extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
-constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx2, &kAvx512};  // AVX-VNNI adds nothing here
+extern const Tier kAvx512Vnni;
+constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx2, &kAvx512, &kAvx512Vnni};  // AVX-VNNI adds nothing here
 #elif defined(__aarch64__) || defined(__arm__)
 extern const Tier kNeon;
 constexpr const Tier* kTiers[] = {&kScalar, &kNeon};

@@ -163,7 +163,7 @@ void finish(const Strip& strip, const Panel& panel, int32_t channels, int32_t* s
 
 void run(const GemmTile& tile) noexcept {
   const GemmProblem& problem = *tile.problem;
-  const Panels panels = dot::panels(problem, kForm<Amx>);
+  const Panels panels = tile_panels<Amx>(tile);
   const Unpacking unpacking(panels, problem.weights);
   alignas(64) int32_t partial[Amx::kStrip * kWidth];
   Tiles tiles;

@@ -16,9 +16,9 @@ struct Vnni : Bytes<Zmm> {
 double cost(const GemmProblem& problem) noexcept {
   const bool cove = host_core() == Core::Cove;
   // A lone vector of channels takes a broadcast for each multiply.
-  const double cove_group = problem.shape.out_channels > Vnni::kLanes ? 0.5 : 0.9;
+  const double cove_group = problem.shape.out_channels > Vnni::kLanes ? 0.5 : 0.62;
   const PanelCycles cycles = {.group = cove ? cove_group : 1,
-                              .sums = cove ? 6.0 : 9.0,
+                              .sums = cove ? 3.5 : 9.0,
                               .unpack = 4.5,
                               .direct = 1,
                               .byte = 0.055,

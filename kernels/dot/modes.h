@@ -27,6 +27,7 @@ struct Bytes : Register {
   struct Unpacking {
     Vec mask, nibble;
     Vec tables[4];  // of a nibble's first code, its second, ...
+    Unpacking() = default;
     Unpacking(const Panels& panels, const Grid&)
         : mask(Register::broadcast_value(((1u << (panels.slot_bits % 8)) - 1) * 0x01010101u)),
           nibble(Register::broadcast_value(0x0f0f0f0f)) {
@@ -76,6 +77,7 @@ struct Wide : Register {
   struct Unpacking {
     Packed mask;
     Vec step, base;
+    Unpacking() = default;
     Unpacking(const Panels& panels, const Grid& grid)
         : mask(Register::half_of(((1u << panels.slot_bits) - 1) * 0x01010101u)),
           step(Register::broadcast_value((static_cast<uint32_t>(grid.step) & 0xffff) * 0x00010001u)),

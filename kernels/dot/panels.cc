@@ -114,9 +114,14 @@ Panels panels(const GemmProblem& problem, const PanelForm& form) noexcept {
   panels.slot_bits = 8 / panels.slots;
   const auto read_bytes = static_cast<size_t>(std::max(panels.slots, form.tile_groups)) * form.group_bytes;
   size_t pixel_bytes = static_cast<size_t>(shape.channels) * form.value_bytes;
+  const bool alone = shape.window.taps() == 1;
   // Pixels a multiple of 4 KiB apart would share few sets of L1.
-  if (shape.window.taps() == 1 && pixel_bytes % 1024 == 0) pixel_bytes += 64;
+  const bool codes_are_a = form.value_bytes == 1 && panels.a.step == 1 && panels.a.base == 0;
+  panels.in_place =
+      alone && !problem.padded() && codes_are_a && pixel_bytes % read_bytes == 0 && pixel_bytes % 2048 != 0;
+  if (alone && pixel_bytes % 1024 == 0) pixel_bytes += 64;
   panels.image = packed_image(shape, 1, pixel_bytes, read_bytes);
+  if (panels.in_place) panels.image.bytes = 0;
   panels.group_values = form.group_bytes / form.value_bytes;
   panels.run_values = panels.image.run_taps * shape.channels;
   panels.run_groups = quotient_up(panels.run_values, panels.group_values);

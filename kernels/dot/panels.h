@@ -34,7 +34,8 @@ struct Line {
   int32_t step, base;
 };
 
-/// Packed image: one line a row, a in value_bytes; where a window is one pixel, gaps may part pixels.
+/// Packed image: one line a row, a in value_bytes; where a window is one pixel, gaps may part pixels. None where a are
+/// the codes and windows single pixels (`in_place`).
 ///
 /// Packed weights: int32 constants [channel], then panels of `vectors` vectors, the last one of as many as it needs:
 /// bytes [run][block][vector][lane][value of the group]. Codes of up to image_bits (4 in fully connected layers) are
@@ -45,6 +46,7 @@ struct Panels {
   PackedImage image;
   Line a, b;
   int32_t padding;  // the a of the value 0
+  bool in_place;
 
   int32_t group_values;  // group_bytes / value_bytes
   int32_t run_values, run_groups, run_blocks;

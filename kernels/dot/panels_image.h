@@ -28,10 +28,24 @@ void fill(Value* a, size_t count, int32_t value) {
   for (size_t i = 0; i < count; ++i) a[i] = static_cast<Value>(value);
 }
 
+/// What a tile runs on: the packed image, or the codes in its place.
+template <class Mode>
+Panels tile_panels(const GemmTile& tile) {
+  Panels panels = dot::panels(*tile.problem, kForm<Mode>);
+  if (panels.in_place) {
+    const ConvolutionShape& shape = tile.problem->shape;
+    const auto row_step = ptrdiff_t{shape.window.stride_height} * shape.width * tile.pixel_stride;
+    panels.image.out_row_step = static_cast<size_t>(row_step);
+    panels.image.out_pixel_step = static_cast<size_t>(shape.window.stride_width * tile.pixel_stride);
+  }
+  return panels;
+}
+
 template <class Mode, class Value>
 void pack_panels_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
                        int32_t row_end, std::byte* packed) noexcept {
   const Panels panels = dot::panels(problem, kForm<Mode>);
+  if (panels.in_place) return;
   const ConvolutionShape& shape = problem.shape;
   const PackedImage& image = panels.image;
   const int32_t columns = image.columns, left = image.left_pad, inside = image.inside;

@@ -63,6 +63,14 @@ struct Chunk {
   int32_t count = 0, groups = 0;
   Segment segments[kMaxSegments];
   ptrdiff_t x[kChunkGroups];  // of each group
+
+  /// Of kernel rows before `end`.
+  int32_t groups_before(int32_t end) const {
+    for (const Segment* segment = segments; segment < segments + count; ++segment) {
+      if (segment->row >= end) return segment->first;
+    }
+    return groups;
+  }
 };
 
 ptrdiff_t run_offset(const Panels& panels, int32_t run) {
@@ -154,19 +162,11 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
   return in_place ? weights : buffer;
 }
 
-/// The chunk's groups of kernel rows before `row`.
-int32_t groups_before(const Chunk& chunk, int32_t row) {
-  for (const Segment* segment = chunk.segments; segment < chunk.segments + chunk.count; ++segment) {
-    if (segment->row >= row) return segment->first;
-  }
-  return chunk.groups;
-}
-
 /// Multiplies a chunk for a block of even pixels.
 template <class Mode>
 void multiply_even_block(const Strip& strip, const Chunk& chunk, const uint8_t* weights, const PixelBlock& block,
                          const Sums& sums) {
-  const int32_t begin = groups_before(chunk, block.row_begin), end = groups_before(chunk, block.row_end);
+  const int32_t begin = chunk.groups_before(block.row_begin), end = chunk.groups_before(block.row_end);
   const size_t group_bytes = strip.vectors * sizeof(typename Mode::Vec);
   even_table<Mode>(strip.vectors)[block.pixels - 1](chunk.x + begin, chunk.x + end, weights + begin * group_bytes,
                                                     strip.windows[block.first],
@@ -352,9 +352,10 @@ void run_panels(const GemmTile& tile) noexcept {
   static_assert(Mode::kStrip <= kMaxStrip);
   constexpr int32_t kWidth = Mode::kLanes * Mode::kVectors;
   const GemmProblem& problem = *tile.problem;
-  const Panels panels = dot::panels(problem, kForm<Mode>);
-  const typename Mode::Unpacking unpacking(panels, problem.weights);
+  const Panels panels = tile_panels<Mode>(tile);
   const bool packs_codes = Mode::kValueBytes > 1 || panels.slots > 1;
+  typename Mode::Unpacking unpacking{};
+  if (packs_codes) unpacking = typename Mode::Unpacking(panels, problem.weights);
   Strip strip;
   strip.panels = &panels;
   strip.sums_stride = tile.sums_stride;

@@ -93,7 +93,7 @@ class Convolution final : public Op {
     const Sized sized = of_batch(frame.batch);
     for (int32_t image = 0; image < sized.geometry.images; ++image) {
       for (int32_t group = 0; group < geometry_.groups; ++group) {
-        pack_image(frame, sized, image, group);
+        if (sized.image_bytes != 0) pack_image(frame, sized, image, group);
         multiply(frame, sized, image, group);
       }
     }
@@ -151,10 +151,14 @@ class Convolution final : public Op {
     return packed_.data() + group * static_cast<size_t>(aligned(packed_sizes_.weights));
   }
 
+  const uint8_t* codes_of(const Frame& frame, const Sized& sized, int32_t image, int32_t group) const noexcept {
+    return frame.tensor<const uint8_t>(input_) + image * sized.geometry.in_elements() +
+           int64_t{group} * problem_.shape.channels;
+  }
+
   void pack_image(const Frame& frame, const Sized& sized, int32_t image, int32_t group) const noexcept {
     const kernels::GemmProblem& problem = sized.problem;
-    const uint8_t* const codes = frame.tensor<const uint8_t>(input_) + image * sized.geometry.in_elements() +
-                                 int64_t{group} * problem.shape.channels;
+    const uint8_t* const codes = codes_of(frame, sized, image, group);
     const int64_t row_codes = std::max<int64_t>(1, int64_t{problem.shape.width} * problem.shape.channels);
     const auto rows = static_cast<size_t>(problem.shape.covered_height());
     const auto grain = static_cast<size_t>(std::max<int64_t>(1, kPackGrain / row_codes));
@@ -168,6 +172,9 @@ class Convolution final : public Op {
     const Tiling& tiling = sized.tiling;
     const kernels::ConvolutionShape& shape = sized.problem.shape;
     const auto tiles = static_cast<size_t>(tiling.pixel_tiles * tiling.channel_tiles);
+    const std::byte* const packed_or_codes =
+        sized.image_bytes != 0 ? frame.scratch
+                               : reinterpret_cast<const std::byte*>(codes_of(frame, sized, image, group));
     frame.threads.parallel_for(tiles, [&](size_t tile, size_t thread) {
       const int64_t pixel = static_cast<int64_t>(tile) % tiling.pixel_tiles * tiling.pixels;
       const int64_t channel = static_cast<int64_t>(tile) / tiling.pixel_tiles * tiling.channels;
@@ -177,13 +184,14 @@ class Convolution final : public Op {
       auto* const sums = reinterpret_cast<int32_t*>(scratch);
       kernel_->run({.problem = &sized.problem,
                     .weights = packed_weights(static_cast<size_t>(group)),
-                    .image = frame.scratch,
+                    .image = packed_or_codes,
                     .pixel_begin = static_cast<int32_t>(pixel),
                     .pixel_count = pixels,
                     .channel_begin = static_cast<int32_t>(channel),
                     .channel_count = channels,
                     .sums = sums,
-                    .sums_stride = channels});
+                    .sums_stride = channels,
+                    .pixel_stride = geometry_.shape.channels});
       epilogues_.apply(frame,
                        SumBlock<int32_t>{.sums = sums,
                                          .stride = channels,

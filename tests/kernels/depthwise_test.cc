@@ -94,6 +94,27 @@ TEST_P(Depthwise, Windows) {
   }
 }
 
+TEST_P(Depthwise, StridesAndPadsOf3x3) {
+  for (const int32_t stride : {1, 2, 3, 4}) {
+    for (const int32_t pad : {0, 1, 3}) {
+      const Window window = {.kernel_height = 3,
+                             .kernel_width = 3,
+                             .stride_height = 5 - stride,
+                             .stride_width = stride,
+                             .pad_top = pad,
+                             .pad_left = pad,
+                             .pad_bottom = pad,
+                             .pad_right = pad};
+      for (const int32_t channels : {40, 64, 150}) {
+        const ConvolutionShape shape = convolution_shape(6, 9, channels, channels, window);
+        expect_exact(isa(), {shape, {.bits = 8, .base = -128}, {.bits = 8, .base = -100}});
+        expect_exact(isa(), {shape, {.bits = 4, .base = -8}, {.bits = 8}}, Fill::Highest, Fill::Lowest);
+        expect_exact(isa(), {shape, {.bits = 7, .base = -64}, {.bits = 2, .step = 3, .base = -3}});
+      }
+    }
+  }
+}
+
 TEST_P(Depthwise, EveryPairOfGrids) {
   for (int32_t weight_bits = 1; weight_bits <= 8; ++weight_bits) {
     for (int32_t bits = 1; bits <= 8; ++bits) {

@@ -2,6 +2,8 @@
 // fastest, or as fast as it, on Zen 4 ("zen") and on Emerald Rapids ("cove").
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <initializer_list>
 #include <iostream>
@@ -182,20 +184,22 @@ TEST_F(GemmSelectionX86DeathTest, Avx512VnniOnCove) {
   expect_selected("cove", Isa::Avx512Vnni,
                   {{1, 1,
                     [](std::string_view layer) -> std::string_view {
-                      const bool lut =
-                          layer.find("1x1") != layer.npos || layer.starts_with("stem") || layer == "fc_4096x4096_m64";
+                      if (layer.starts_with("thin") || layer.starts_with("stem")) return "dot_avx512vnni_14x32";
+                      const bool lut = layer == "r50_14x14x1024_256_1x1" || layer == "r18_56x56x64_128_1x1s2" ||
+                                       layer == "fc_4096x4096_m64";
                       return lut ? "lut_avx512vnni_8x64" : "bitserial_avx512vnni_4x64";
                     }},
                    {1, 2,
                     [](std::string_view layer) -> std::string_view {
-                      if (layer.starts_with("thin")) return "dot_avx512vnni_14x32";
+                      if (layer.starts_with("thin") || layer.starts_with("stem")) return "dot_avx512vnni_14x32";
                       return layer == "fc_4096x4096_m1" ? "bitserial_avx512vnni_4x64" : "lut_avx512vnni_8x64";
                     }},
-                   {2, 2, w2a2_vnni},
-                   {3, 3,
-                    [](std::string_view layer) -> std::string_view {
-                      return layer.ends_with("1x1s2") ? "lut_avx512vnni_8x64" : "dot_avx512vnni_14x32";
+                   {2, 2,
+                    [](std::string_view layer) {
+                      const bool one_panel = layer.starts_with("stem") || layer == "r50_56x56x256_64_1x1";
+                      return one_panel ? dot_vnni(layer) : w2a2_vnni(layer);
                     }},
+                   {3, 3, dot_vnni},
                    {4, 4, dot_vnni},
                    {2, 8, dot_vnni},
                    {4, 8, dot_vnni},
@@ -218,6 +222,24 @@ TEST_F(GemmSelectionX86DeathTest, AmxOnCove) {
                    {2, 8, amx_or_dot},
                    {4, 8, amx_or_dot},
                    {8, 8, amx_or_dot}});
+}
+
+TEST(DotX86, RunsSinglePixelsOnTheCodesThemselves) {
+  const ConvolutionShape shape = test::convolution_shape(4, 5, 64, 16, {.stride_width = 2});
+  const ConvolutionShape odd = test::convolution_shape(4, 5, 63, 16);
+  for (const GemmKernel* kernel : gemm_kernels()) {
+    if (kernel->family != Family::Dot || kernel->isa == Isa::Scalar) continue;
+    const bool in_bytes = std::ranges::any_of(std::array{"vnni", "narrow", "amx"}, [&](std::string_view part) {
+      return kernel->name.find(part) != kernel->name.npos;
+    });
+    const auto packs = [&](const ConvolutionShape& of, const Grid& activations) {
+      return kernel->packed_sizes({of, {.bits = 4, .base = -8}, activations}).image != 0;
+    };
+    EXPECT_EQ(packs(shape, {.bits = 4, .base = -8}), !in_bytes) << kernel->name;
+    EXPECT_TRUE(packs(odd, {.bits = 4})) << kernel->name;
+    EXPECT_TRUE(packs(shape, {.bits = 4, .step = 2})) << kernel->name;
+    EXPECT_TRUE(packs(test::convolution_shape(4, 5, 64, 16, test::kWindow3x3), {.bits = 4})) << kernel->name;
+  }
 }
 
 }  // namespace

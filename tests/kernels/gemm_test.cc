@@ -60,13 +60,14 @@ class GemmTest : public testing::TestWithParam<const GemmKernel*> {
     std::vector<int32_t> strided(static_cast<size_t>((pixel_count - 1) * stride + channel_count), kUntouched);
     kernel().run({.problem = &data.problem,
                   .weights = packed.weights.data(),
-                  .image = packed.image.data(),
+                  .image = packed.tile_image,
                   .pixel_begin = pixel_begin,
                   .pixel_count = pixel_count,
                   .channel_begin = channel_begin,
                   .channel_count = channel_count,
                   .sums = strided.data(),
-                  .sums_stride = stride});
+                  .sums_stride = stride,
+                  .pixel_stride = data.pixel_stride});
     std::vector<int32_t> sums;
     for (ptrdiff_t i = 0; i < std::ssize(strided); ++i) {
       if (i % stride < channel_count) {
@@ -247,6 +248,17 @@ TEST_P(GemmTest, CodesBeyondTheGridStayInBounds) {
 TEST_P(GemmTest, SliceOfGroupedPixels) {
   for (const GemmProblem& problem : problems(convolution_shape(3, 4, 10, 5, kWindow3x3))) {
     expect_exact(GemmData(problem, Fill::Random, Fill::Random, 10 * 3 + 1));
+  }
+}
+
+TEST_P(GemmTest, SinglePixelsOfSlicesAndStrides) {
+  for (const int32_t channels : {4, 32, 160, 1024, 2048}) {
+    for (const int32_t stride : {1, 2}) {
+      const Window window = {.stride_height = stride, .stride_width = stride};
+      for (const GemmProblem& problem : problems(convolution_shape(2, 17, channels, 33, window))) {
+        expect_exact(GemmData(problem, Fill::Random, Fill::Random, channels + 5));
+      }
+    }
   }
 }
 

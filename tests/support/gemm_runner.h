@@ -139,9 +139,13 @@ struct GemmData {
 /// Both operands, packed by one kernel.
 struct PackedGemm {
   PackedBuffer weights, image;
+  const std::byte* tile_image;  // the image, or the codes in its place
 
   PackedGemm(const kernels::GemmKernel& kernel, const GemmData& data)
-      : weights(kernel.packed_sizes(data.problem).weights), image(kernel.packed_sizes(data.problem).image) {
+      : weights(kernel.packed_sizes(data.problem).weights),
+        image(kernel.packed_sizes(data.problem).image),
+        tile_image(kernel.packed_sizes(data.problem).image == 0 ? reinterpret_cast<const std::byte*>(data.codes.data())
+                                                                : image.data()) {
     const kernels::ConvolutionShape& shape = data.problem.shape;
     kernel.pack_weights(data.problem, data.weight_codes.data(), 0, shape.out_channels, weights.data());
     kernel.pack_image(data.problem, data.codes.data(), data.pixel_stride, 0, shape.covered_height(), image.data());
