@@ -135,7 +135,7 @@ std::string read_header(const std::string& path, std::ifstream& file, size_t fil
 size_t count(const std::vector<int64_t>& shape) {
   size_t total = 1;
   for (int64_t extent : shape) {
-    if (__builtin_mul_overflow(total, static_cast<size_t>(extent), &total)) return SIZE_MAX;
+    if (__builtin_mul_overflow(total, extent, &total)) return SIZE_MAX;
   }
   return total;
 }
