@@ -40,7 +40,7 @@ void wait_for_loop(const std::atomic<uint32_t>& turn, uint32_t last) {
 
 }  // namespace
 
-Workers::Workers(size_t count) {
+Workers::Workers(size_t count) : shares_(count + 1) {
   try {
     for (size_t i = 0; i < count; ++i) threads_.emplace_back([this, i] { help(i + 1); });
   } catch (...) {
@@ -61,8 +61,11 @@ void Workers::stop() noexcept {
 void Workers::run(size_t count, Task task, const void* context) noexcept {
   task_ = task;
   context_ = context;
-  count_ = count;
-  next_.store(0, std::memory_order_relaxed);
+  for (size_t i = 0, begin = 0; i < shares_.size(); ++i) {
+    shares_[i].next.store(begin, std::memory_order_relaxed);
+    begin += (count - begin) / (shares_.size() - i);
+    shares_[i].end = begin;
+  }
   ++turn_;
   turn_.notify_all();
   work(0);
@@ -78,7 +81,10 @@ void Workers::run(size_t count, Task task, const void* context) noexcept {
 }
 
 void Workers::work(size_t thread) noexcept {
-  for (size_t i = next_++; i < count_; i = next_++) task_(context_, i, thread);
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    Share& share = shares_[(thread + i) % shares_.size()];
+    for (size_t index = share.next++; index < share.end; index = share.next++) task_(context_, index, thread);
+  }
 }
 
 void Workers::help(size_t thread) noexcept {

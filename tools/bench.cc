@@ -50,15 +50,11 @@ Session open(const Model& model, const Options& options) {
       Session::create(model, {.batch = options.batch, .threads = options.threads, .profile = options.per_op}));
 }
 
-double time_first_result(const Options& options) {
-  const auto start = Clock::now();
-  open(load_model(options.model, options.load), options).run();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-Measurement measure(const Model& model, const Options& options) {
-  const double first = time_first_result(options);
+/// `start` is when the file was opened.
+Measurement measure(const Model& model, Clock::time_point start, const Options& options) {
   Session session = open(model, options);
+  session.run();
+  const double first = std::chrono::duration<double>(Clock::now() - start).count();
   fill_inputs(model, session);
   const size_t repeats = repeats_of(options, warm_up(session));
   std::vector<double> seconds;
@@ -133,8 +129,9 @@ void print_json(const Model& model, const Options& options, const Measurement& m
 }
 
 int bench_command(const Options& options) {
+  const Clock::time_point start = Clock::now();
   const Model model = load_model(options.model, options.load);
-  const Measurement measured = measure(model, options);
+  const Measurement measured = measure(model, start, options);
   options.json ? print_json(model, options, measured) : print_text(model, options, measured);
   return kDone;
 }

@@ -44,7 +44,8 @@ void add_load_options(CLI::App& command, LoadArguments& arguments) {
   command.add_option("--family", arguments.options.kernel_family, "Use one family of kernels wherever it can")
       ->check(CLI::IsMember({"bitserial", "lut", "dot"}))
       ->type_name("NAME");
-  command.add_flag("!--no-xnnpack", arguments.options.xnnpack, "Run all real layers on Tidbit's own kernels, in float64");
+  command.add_flag("!--no-xnnpack", arguments.options.xnnpack,
+                   "Run all real layers on Tidbit's own kernels, in float64");
   command.add_option("--tuning", arguments.tuning, "Kernels measured on this device by 'tidbit tune'")
       ->type_name("FILE");
 }

@@ -1,9 +1,4 @@
 // Convolution in float32 in AVX-512.
-// g++ 12 takes what its own intrinsics leave undefined for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include <immintrin.h>
 
 #include "kernels/float32/lanes.h"

@@ -3,6 +3,6 @@
 
 namespace tidbit::kernels::interpolate_tiers {
 
-constinit const Tier kAvx2 = {of_codes};
+constinit const Tier kAvx2 = {across, down};
 
 }  // namespace tidbit::kernels::interpolate_tiers

@@ -3,6 +3,6 @@
 
 namespace tidbit::kernels::interpolate_tiers {
 
-constinit const Tier kAvx512 = {of_codes};
+constinit const Tier kAvx512 = {across, down};
 
 }  // namespace tidbit::kernels::interpolate_tiers

@@ -8,15 +8,20 @@
 
 namespace tidbit::kernels {
 
-/// A pixel between four pixels of codes, of which real = scale*v.
+// In float64: between(p, q, w) = p*(1 - w) + q*w, each operation rounded.
+
+/// Neighbours in a row of codes, of which real = scale*v.
 struct Between {
-  const uint8_t *top_left, *top_right, *bottom_left, *bottom_right;
-  double across, down;  // weights of the right and of the bottom
+  const uint8_t *left, *right;
+  double across;  // the weight of the right one
 };
 
-/// out[c] = between(between(top_left, top_right, across), between(bottom_left, bottom_right, across), down) of each
-/// channel, in float64, where between(p, q, w) = p*(1 - w) + q*w, each operation rounded.
-void interpolate(const Between&, const Grid&, double scale, int32_t channels, double* out,
-                 Isa isa = host_isa()) noexcept;
+/// out[c] = between(left, right, across) of each channel.
+void interpolate_across(const Between&, const Grid&, double scale, int32_t channels, double* out,
+                        Isa isa = host_isa()) noexcept;
+
+/// out[i] = between(above[i], below[i], down)
+void interpolate_down(const double* above, const double* below, double down, int32_t count, double* out,
+                      Isa isa = host_isa()) noexcept;
 
 }  // namespace tidbit::kernels

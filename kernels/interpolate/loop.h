@@ -1,4 +1,4 @@
-// The loop over a pixel's channels, which the compiler vectorizes for the flags of the file that includes it.
+// The loops over channels, which the compiler vectorizes for the flags of the file that includes it.
 #pragma once
 
 #include "kernels/interpolate/tiers.h"
@@ -6,17 +6,17 @@
 namespace tidbit::kernels::interpolate_tiers {
 namespace {
 
-void of_codes(const Between& pixel, const Grid& grid, double scale, int32_t channels, double* __restrict out) noexcept {
-  const uint8_t *const top_left = pixel.top_left, *const top_right = pixel.top_right;
-  const uint8_t *const bottom_left = pixel.bottom_left, *const bottom_right = pixel.bottom_right;
-  const double right = pixel.across, left = 1 - right, bottom = pixel.down, top = 1 - bottom;
+void across(const Between& pixel, const Grid& grid, double scale, int32_t channels, double* __restrict out) noexcept {
+  const uint8_t *const of_left = pixel.left, *const of_right = pixel.right;
+  const double right = pixel.across, left = 1 - right;
   const int32_t step = grid.step, base = grid.base;
   const auto real = [=](uint8_t code) { return scale * static_cast<double>(step * code + base); };
-  for (int32_t c = 0; c < channels; ++c) {
-    const double above = real(top_left[c]) * left + real(top_right[c]) * right;
-    const double below = real(bottom_left[c]) * left + real(bottom_right[c]) * right;
-    out[c] = above * top + below * bottom;
-  }
+  for (int32_t c = 0; c < channels; ++c) out[c] = real(of_left[c]) * left + real(of_right[c]) * right;
+}
+
+void down(const double* above, const double* below, double weight, int32_t count, double* __restrict out) noexcept {
+  const double rest = 1 - weight;
+  for (int32_t i = 0; i < count; ++i) out[i] = above[i] * rest + below[i] * weight;
 }
 
 }  // namespace

@@ -3,6 +3,6 @@
 
 namespace tidbit::kernels::interpolate_tiers {
 
-constinit const Tier kScalar = {of_codes};
+constinit const Tier kScalar = {across, down};
 
 }  // namespace tidbit::kernels::interpolate_tiers

@@ -6,7 +6,8 @@
 namespace tidbit::kernels::interpolate_tiers {
 
 struct Tier {
-  void (*of_codes)(const Between&, const Grid&, double scale, int32_t channels, double* out) noexcept;
+  void (*across)(const Between&, const Grid&, double scale, int32_t channels, double* out) noexcept;
+  void (*down)(const double* above, const double* below, double down, int32_t count, double* out) noexcept;
 };
 
 // One table a tier, each defined by the file of its name; in the order of Isa.

@@ -10,7 +10,7 @@ namespace tidbit::internal {
 namespace {
 
 constexpr size_t kGrain = 16384;  // results worth another thread
-constexpr size_t kBlock = 2048;   // results that stay in L1 on their way to the epilogue
+constexpr size_t kBlock = 1024;   // results that stay in L1 on their way to the epilogue, with what they lie between
 
 /// Along one axis.
 struct Axis {
@@ -48,22 +48,14 @@ class Interpolation : public Op {
         input_(node.input_index(0)) {}
 
  protected:
+  size_t images() const { return images_; }  // of a sample
   size_t channels() const { return channels_; }
+  const Axis& rows() const { return rows_; }
   size_t columns() const { return columns_.first.size(); }
 
-  /// row(thread, index of the output's row, the input's rows, weight of the second) for each row.
-  template <class T, class Row>
-  void for_each_row(const Frame& frame, const Row& row) const noexcept {
-    const auto* const in = frame.tensor<const T>(input_);
-    const size_t rows = rows_.first.size(), pitch = width_ * channels_;
-    const size_t grain = std::max<size_t>(1, kGrain / (columns() * channels_));
-    frame.threads.parallel_ranges(frame.batch * images_ * rows, grain, [&](size_t begin, size_t end, size_t thread) {
-      for (size_t i = begin; i < end; ++i) {
-        const T* const image = in + i / rows * height_ * pitch;
-        const size_t y = i % rows;
-        row(thread, i, image + rows_.first[y] * pitch, image + rows_.second[y] * pitch, rows_.weight[y]);
-      }
-    });
+  template <class T>
+  const T* input_row(const Frame& frame, size_t image, size_t row) const {
+    return frame.tensor<const T>(input_) + (image * height_ + row) * width_ * channels_;
   }
 
   /// Where a column's neighbours begin in a row, and the weight of the second.
@@ -87,25 +79,34 @@ class RealInterpolation final : public Interpolation {
       : Interpolation(node, rows, columns), output_(node.output_index(0)) {}
 
   void run(const Frame& frame) const noexcept override {
-    const auto between = [](double p, double q, double weight) { return p * (1 - weight) + q * weight; };
-    for_each_row<float>(frame, [&](size_t, size_t row, const float* top, const float* bottom, double down) {
-      float* out = frame.tensor<float>(output_) + row * columns() * channels();
-      for (size_t x = 0; x < columns(); ++x) {
-        const auto [left, right, across] = column(x);
-        for (size_t c = 0; c < channels(); ++c) {
-          const auto real = [c](const float* pixel) { return static_cast<double>(pixel[c]); };
-          const double above = between(real(top + left), real(top + right), across);
-          const double below = between(real(bottom + left), real(bottom + right), across);
-          *out++ = static_cast<float>(between(above, below, down));
-        }
-      }
+    const size_t count = rows().first.size(), grain = std::max<size_t>(1, kGrain / (columns() * channels()));
+    frame.threads.parallel_ranges(frame.batch * images() * count, grain, [&](size_t begin, size_t end, size_t) {
+      for (size_t row = begin; row < end; ++row) run_row(frame, row / count, row % count);
     });
   }
 
  private:
+  void run_row(const Frame& frame, size_t image, size_t y) const noexcept {
+    const auto between = [](double p, double q, double weight) { return p * (1 - weight) + q * weight; };
+    const auto* const top = input_row<float>(frame, image, rows().first[y]);
+    const auto* const bottom = input_row<float>(frame, image, rows().second[y]);
+    float* out = frame.tensor<float>(output_) + (image * rows().first.size() + y) * columns() * channels();
+    for (size_t x = 0; x < columns(); ++x) {
+      const auto [left, right, across] = column(x);
+      for (size_t c = 0; c < channels(); ++c) {
+        const auto real = [c](const float* pixel) { return static_cast<double>(pixel[c]); };
+        const double above = between(real(top + left), real(top + right), across);
+        const double below = between(real(bottom + left), real(bottom + right), across);
+        *out++ = static_cast<float>(between(above, below, rows().weight[y]));
+      }
+    }
+  }
+
   size_t output_;
 };
 
+/// By blocks of columns, from the top row down: what lies between the columns of an input's row is computed once for
+/// all rows of the output that lie beside it.
 class CodeInterpolation final : public Interpolation {
  public:
   CodeInterpolation(const NodeReader& node, const Axis& rows, const Axis& columns, const file::Epilogue* epilogue)
@@ -115,32 +116,68 @@ class CodeInterpolation final : public Interpolation {
         scale_(node.input(0).scale),
         block_(std::clamp<size_t>(kBlock / channels(), 1, this->columns())) {}
 
-  uint64_t scratch_bytes(size_t /*batch*/, size_t threads) const override { return product({threads, sum_bytes()}); }
+  uint64_t scratch_bytes(size_t /*batch*/, size_t threads) const override {
+    return product({threads, 3, line_bytes()});
+  }
 
   void run(const Frame& frame) const noexcept override {
-    for_each_row<uint8_t>(
-        frame, [&](size_t thread, size_t row, const uint8_t* top, const uint8_t* bottom, double down) {
-          auto* const sums = reinterpret_cast<double*>(frame.scratch + thread * sum_bytes());
-          for (size_t begin = 0; begin < columns(); begin += block_) {
-            const size_t count = std::min(block_, columns() - begin);
-            for (size_t i = 0; i < count; ++i) {
-              const auto [left, right, across] = column(begin + i);
-              kernels::interpolate({top + left, top + right, bottom + left, bottom + right, across, down}, grid_,
-                                   scale_, static_cast<int32_t>(channels()), sums + i * channels());
-            }
-            epilogues_.apply(frame, SumBlock<double>{.sums = sums,
-                                                     .stride = static_cast<ptrdiff_t>(channels()),
-                                                     .pixel = static_cast<int64_t>(row * columns() + begin),
-                                                     .pixels = static_cast<int32_t>(count),
-                                                     .channel = 0,
-                                                     .channels = static_cast<int32_t>(channels())});
-          }
-        });
+    const size_t blocks = (columns() + block_ - 1) / block_;
+    frame.threads.parallel_for(frame.batch * images() * blocks, [&](size_t index, size_t thread) {
+      const size_t image = index / blocks, begin = index % blocks * block_;
+      run_block(frame, image, begin, std::min(block_, columns() - begin),
+                frame.scratch + thread * static_cast<size_t>(3 * line_bytes()));
+    });
   }
 
  private:
+  /// Two rows of the input between the columns of a block, and which they are.
+  struct Lines {
+    double* of[2];
+    size_t row[2] = {SIZE_MAX, SIZE_MAX};
+
+    /// Where `row` is held; else where it goes, which is not where `kept` is.
+    size_t place(size_t wanted, size_t kept) const {
+      return wanted == row[0] || (wanted != row[1] && kept == row[1]) ? 0 : 1;
+    }
+  };
+
+  void run_block(const Frame& frame, size_t image, size_t begin, size_t count, std::byte* scratch) const noexcept {
+    const auto line = [&](size_t i) { return reinterpret_cast<double*>(scratch + i * line_bytes()); };
+    Lines lines{.of = {line(0), line(1)}};
+    double* const sums = line(2);
+    const auto values = static_cast<int32_t>(count * channels());
+    for (size_t y = 0; y < rows().first.size(); ++y) {
+      const size_t first = rows().first[y], second = rows().second[y];
+      const double* const above = hold(frame, image, first, second, begin, count, lines);
+      const double* const below = hold(frame, image, second, first, begin, count, lines);
+      kernels::interpolate_down(above, below, rows().weight[y], values, sums);
+      const size_t row = image * rows().first.size() + y;
+      epilogues_.apply(frame, SumBlock<double>{.sums = sums,
+                                               .stride = static_cast<ptrdiff_t>(channels()),
+                                               .pixel = static_cast<int64_t>(row * columns() + begin),
+                                               .pixels = static_cast<int32_t>(count),
+                                               .channel = 0,
+                                               .channels = static_cast<int32_t>(channels())});
+    }
+  }
+
+  /// The line of `row`, computed unless it is held, without losing that of `kept`.
+  const double* hold(const Frame& frame, size_t image, size_t row, size_t kept, size_t begin, size_t count,
+                     Lines& lines) const noexcept {
+    const size_t place = lines.place(row, kept);
+    if (lines.row[place] == row) return lines.of[place];
+    lines.row[place] = row;
+    const uint8_t* const codes = input_row<uint8_t>(frame, image, row);
+    for (size_t i = 0; i < count; ++i) {
+      const auto [left, right, across] = column(begin + i);
+      kernels::interpolate_across({codes + left, codes + right, across}, grid_, scale_,
+                                  static_cast<int32_t>(channels()), lines.of[place] + i * channels());
+    }
+    return lines.of[place];
+  }
+
   /// Of a block of pixels.
-  uint64_t sum_bytes() const { return aligned(product({block_, channels(), sizeof(double)})); }
+  uint64_t line_bytes() const { return aligned(product({block_, channels(), sizeof(double)})); }
 
   Epilogues epilogues_;
   Grid grid_;

@@ -46,6 +46,20 @@ TEST(Threads, ManyShortLoopsEndBeforeTheyReturn) {
   }
 }
 
+/// While the caller is at its first index, the worker begins with its own share, not with the caller's next index.
+TEST(Threads, BeginWithSharesOfNeighbours) {
+  using Clock = std::chrono::steady_clock;
+  const Threads threads(2);
+  const Clock::time_point end = Clock::now() + std::chrono::seconds(30);
+  std::atomic<int> turn = 0;
+  std::vector<std::atomic<int>> begun(8);
+  threads.parallel_for(begun.size(), [&](size_t i, size_t) {
+    begun[i] = ++turn;
+    while (i == 0 && begun[4] == 0 && Clock::now() < end) std::this_thread::yield();
+  });
+  for (size_t i = 1; i < 4; ++i) EXPECT_LT(begun[4], begun[i]) << i;
+}
+
 /// Two indices that wait for each other: one thread alone would wait in vain.
 bool meet(const Threads& threads) {
   using Clock = std::chrono::steady_clock;
