@@ -190,23 +190,25 @@ void run(const GemmTile& tile) noexcept {
 
 constexpr int32_t kRunChannels = 64;
 
+constexpr int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 // Measured on Emerald Rapids, built by g++ 12: tiles take as long with fewer pixels.
 double cost(const GemmProblem& problem) noexcept {
   constexpr double kMultiply = 21, kSums = 47;  // of a tile
   constexpr double kRun = 3500, kUnpack = 1.2, kByte = 0.06, kPack = 0.09;
   const ConvolutionShape& shape = problem.shape;
   const Panels sizes = panels(problem, kForm<Amx>);
-  const double strips = static_cast<double>((shape.pixels() + Amx::kStrip - 1) / Amx::kStrip);
-  const int64_t width = row_width(problem, sizes);
-  const auto blocks = static_cast<double>(shape.pixels() / width * ((width + kTilePixels - 1) / kTilePixels));
-  const double vectors = (shape.out_channels + Amx::kLanes - 1) / Amx::kLanes;
-  const double groups =
-      static_cast<double>(sizes.run_blocks) * sizes.slots * sizes.image.kernel_rows * sizes.image.row_runs;
+  const int64_t strips = quotient_up(shape.pixels(), Amx::kStrip), width = row_width(problem, sizes);
+  const int64_t runs = strips * quotient_up(shape.out_channels, kRunChannels);
+  const int64_t vectors = quotient_up(shape.out_channels, Amx::kLanes);
+  const int64_t tiles = shape.pixels() / width * quotient_up(width, kTilePixels) * vectors;
+  const int64_t run_groups = int64_t{sizes.run_blocks} * sizes.slots;
+  const int64_t groups = run_groups * sizes.image.kernel_rows * sizes.image.row_runs;
   const double share = skips_rows(problem, sizes) ? inside_share(shape).rows : 1;
-  const double runs = strips * ((shape.out_channels + kRunChannels - 1) / kRunChannels);
-  const double tiles = blocks * vectors;
-  const double multiplying = tiles * (groups / sizes.tile_groups * share * kMultiply + kSums) + runs * kRun;
-  const double unpacking = sizes.slots == 1 ? 0 : strips * vectors * groups * kUnpack;
+  const double products = share * static_cast<double>(groups) / sizes.tile_groups;
+  const double multiplying =
+      static_cast<double>(tiles) * (products * kMultiply + kSums) + static_cast<double>(runs) * kRun;
+  const double unpacking = sizes.slots == 1 ? 0 : static_cast<double>(strips * vectors * groups) * kUnpack;
   const double reading = static_cast<double>(sizes.weight_bytes) * kByte;
   const double packing = static_cast<double>(sizes.image.bytes) * kPack;
   return (multiplying + unpacking < reading ? reading : multiplying + unpacking) + packing;
