@@ -350,9 +350,11 @@ struct Vectors {
   static int32_t strung_pixels(const Epilogue& epilogue, int32_t channels) {
     constexpr int32_t kFewChannels = 8;
     if (channels <= kFewChannels) return kLanes;
-    if (epilogue.form != EpilogueForm::Affine32 || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
     int32_t pixels = 1;
-    while (pixels * channels % V::kManyLanes != 0) ++pixels;
+    if constexpr (V::kManyLanes != 0) {
+      if (epilogue.form != EpilogueForm::Affine32 || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
+      while (pixels * channels % V::kManyLanes != 0) ++pixels;
+    }
     return pixels;
   }
 
