@@ -18,7 +18,7 @@ done
 checked=0
 for file in kernels/*.cc kernels/*/*.cc; do
   case $file in
-    *avx*) continue ;;
+    *avx*|*amx.cc) continue ;;
     *neondot.cc) check aarch64-linux-android24 arm64 aarch64-linux-gnu "$file" -march=armv8.2-a+dotprod ;;
     *neoni8mm.cc) check aarch64-linux-android24 arm64 aarch64-linux-gnu "$file" -march=armv8.2-a+dotprod+i8mm ;;
     *)
