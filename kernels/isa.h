@@ -46,11 +46,15 @@ Isa host_isa();
 /// Whether this host, as it is capped, can execute kernels of `tier`: on its chain or not.
 bool host_executes(Isa tier);
 
-/// The table of a tier, among those that a group of functions has in the order of Isa: the last serves all above it.
+/// The table of a tier, among those that a group of functions has in the order of the chain: the last serves all above
+/// it, and AvxVnni has Avx2's.
 template <class Tier, size_t kCount>
-const Tier& tier_of(Isa isa, const Tier* const (&tiers)[kCount]) {
-  const auto index = static_cast<size_t>(isa);
-  return *tiers[index < kCount ? index : kCount - 1];
+const Tier* tier_of(Isa isa, const Tier* const (&tiers)[kCount]) {
+  auto index = static_cast<size_t>(isa);
+#if defined(__x86_64__)
+  if (isa >= Isa::AvxVnni) --index;
+#endif
+  return tiers[index < kCount ? index : kCount - 1];
 }
 
 /// Kinds of cores, by one of each: what is fast differs between them, and so do the costs of kernels.

@@ -21,15 +21,6 @@ constexpr int32_t kTaps = 3;       // along either axis
 constexpr size_t kBlockBytes = kChannels * sizeof(int32_t) * (1 + kTaps);
 constexpr int32_t kLeastChannels = 33;  // fewer leave too much of the vectors empty
 
-int32_t value(const Grid& grid, int32_t code) { return grid.step * code + grid.base; }
-
-/// Of the value 0; -1 where it is not on the grid.
-int32_t zero_code(const Grid& grid) {
-  if (grid.base > 0 || -grid.base % grid.step != 0) return -1;
-  const int32_t code = -grid.base / grid.step;
-  return code < 1 << grid.bits ? code : -1;
-}
-
 bool fits(const DepthwiseProblem& problem) {
   const Window& window = problem.shape.window;
   if (window.kernel_height != kTaps || window.kernel_width != kTaps) return false;
@@ -37,7 +28,7 @@ bool fits(const DepthwiseProblem& problem) {
     return false;
   const int64_t step = problem.activations.step, last = (1 << problem.weights.bits) - 1;
   const int64_t lowest = step * problem.weights.base, highest = lowest + step * problem.weights.step * last;
-  return lowest >= INT8_MIN && highest <= INT8_MAX && (!window.padded() || zero_code(problem.activations) >= 0);
+  return lowest >= INT8_MIN && highest <= INT8_MAX && (!window.padded() || problem.activations.zero_code() >= 0);
 }
 
 int32_t blocks(int32_t channels) { return (channels + kChannels - 1) / kChannels; }
@@ -57,7 +48,7 @@ void pack_weights(const DepthwiseProblem& problem, const uint8_t* codes, std::by
     const int32_t at = c % kChannels;
     int32_t sum = 0;
     for (int32_t tap = 0; tap < kTaps * kTaps; ++tap) {
-      const int32_t weight = value(problem.weights, codes[ptrdiff_t{tap} * channels + c]);
+      const int32_t weight = problem.weights.value(codes[ptrdiff_t{tap} * channels + c]);
       const int32_t row = tap / kTaps, column = tap % kTaps;
       weights[(column * kChannels + at) * 4 + row] = static_cast<std::byte>(problem.activations.step * weight);
       sum += weight;
@@ -174,7 +165,7 @@ void run_block(const DepthwiseProblem& problem, const uint8_t* codes, const std:
                                .row1 = row_at(1),
                                .row2 = row_at(2),
                                .width = shape.width,
-                               .padding = zero_code(problem.activations),
+                               .padding = problem.activations.zero_code(),
                                .lanes = kWhole ? ~__mmask64{0} : (__mmask64{1} << left) - 1};
     run(rows, block, ptrdiff_t{column} * window.stride_width - window.pad_left, window.stride_width, pixels,
         sums + ptrdiff_t{done} * shape.channels, shape.channels);
@@ -186,7 +177,7 @@ void run(const DepthwiseProblem& problem, const uint8_t* codes, const std::byte*
          int32_t pixel_count, int32_t* sums) noexcept {
   if (!fits(problem)) return kAvx512.run(problem, codes, weights, pixel_begin, pixel_count, sums);
   alignas(64) uint8_t outside[kChannels];
-  std::memset(outside, zero_code(problem.activations), sizeof(outside));
+  std::memset(outside, problem.activations.zero_code(), sizeof(outside));
   for (int32_t channel = 0; channel < problem.shape.channels; channel += kChannels, weights += kBlockBytes) {
     const int32_t left = problem.shape.channels - channel;
     const auto run_channels = left >= kChannels ? run_block<true> : run_block<false>;

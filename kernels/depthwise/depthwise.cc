@@ -5,7 +5,7 @@
 namespace tidbit::kernels {
 namespace {
 
-const depthwise_tiers::Tier& tier(Isa isa) { return tier_of(isa, depthwise_tiers::kTiers); }
+const depthwise_tiers::Tier& tier(Isa isa) { return *tier_of(isa, depthwise_tiers::kTiers); }
 
 }  // namespace
 

@@ -12,13 +12,13 @@ struct Tier {
               int32_t pixel_count, int32_t* sums) noexcept;
 };
 
-// One table a tier, each defined by the file of its name; in the order of Isa.
+// One table a tier, each defined by the file of its name; in the order of the chain.
 extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
 extern const Tier kAvx512Vnni;
-constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx2, &kAvx512, &kAvx512Vnni};  // AVX-VNNI adds nothing here
+constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512, &kAvx512Vnni};
 #elif defined(__aarch64__) || defined(__arm__)
 extern const Tier kNeon;
 constexpr const Tier* kTiers[] = {&kScalar, &kNeon};

@@ -224,7 +224,7 @@ constexpr GemmKernel kTable[] = {{
     .cost = cost,
     .packed_sizes = packed_panels_sizes<Amx>,
     .pack_weights = pack_panels_weights<Amx>,
-    .pack_image = pack_panels_image<Amx, uint8_t>,
+    .pack_image = pack_panels_image<Amx>,
     .run = run,
     .operator_channels = kRunChannels,
 }};

@@ -18,26 +18,9 @@ double wide_cost(const GemmProblem& problem) noexcept {
   return dot::cost(problem, kForm<Wide<Ymm>>, kCycles);
 }
 
-template <class Mode, class Value>
-constexpr GemmKernel kernel(std::string_view name, double (*cost)(const GemmProblem&) noexcept) {
-  return {
-      .name = name,
-      .family = Family::Dot,
-      .isa = Isa::Avx2,
-      .tile_pixels = Mode::kPixels,
-      .tile_channels = kForm<Mode>.lanes * kForm<Mode>.vectors,
-      .supports = supports_panels<Mode>,
-      .cost = cost,
-      .packed_sizes = packed_panels_sizes<Mode>,
-      .pack_weights = pack_panels_weights<Mode>,
-      .pack_image = pack_panels_image<Mode, Value>,
-      .run = run_panels<Mode>,
-  };
-}
-
 constexpr GemmKernel kTable[] = {
-    kernel<Narrow<Ymm>, uint8_t>("dot_avx2_narrow_6x16", narrow_cost),
-    kernel<Wide<Ymm>, int16_t>("dot_avx2_6x16", wide_cost),
+    panel_kernel<Narrow<Ymm>>("dot_avx2_narrow_6x16", Isa::Avx2, narrow_cost),
+    panel_kernel<Wide<Ymm>>("dot_avx2_6x16", Isa::Avx2, wide_cost),
 };
 
 }  // namespace

@@ -18,26 +18,9 @@ double wide_cost(const GemmProblem& problem) noexcept {
   return dot::cost(problem, kForm<Wide<Zmm>>, kCycles);
 }
 
-template <class Mode, class Value>
-constexpr GemmKernel kernel(std::string_view name, double (*cost)(const GemmProblem&) noexcept) {
-  return {
-      .name = name,
-      .family = Family::Dot,
-      .isa = Isa::Avx512,
-      .tile_pixels = Mode::kPixels,
-      .tile_channels = kForm<Mode>.lanes * kForm<Mode>.vectors,
-      .supports = supports_panels<Mode>,
-      .cost = cost,
-      .packed_sizes = packed_panels_sizes<Mode>,
-      .pack_weights = pack_panels_weights<Mode>,
-      .pack_image = pack_panels_image<Mode, Value>,
-      .run = run_panels<Mode>,
-  };
-}
-
 constexpr GemmKernel kTable[] = {
-    kernel<Narrow<Zmm>, uint8_t>("dot_avx512_narrow_14x32", narrow_cost),
-    kernel<Wide<Zmm>, int16_t>("dot_avx512_14x32", wide_cost),
+    panel_kernel<Narrow<Zmm>>("dot_avx512_narrow_14x32", Isa::Avx512, narrow_cost),
+    panel_kernel<Wide<Zmm>>("dot_avx512_14x32", Isa::Avx512, wide_cost),
 };
 
 }  // namespace

@@ -26,19 +26,7 @@ double cost(const GemmProblem& problem) noexcept {
   return dot::cost(problem, kForm<Vnni>, cycles);
 }
 
-constexpr GemmKernel kTable[] = {{
-    .name = "dot_avx512vnni_14x32",
-    .family = Family::Dot,
-    .isa = Isa::Avx512Vnni,
-    .tile_pixels = Vnni::kPixels,
-    .tile_channels = kForm<Vnni>.lanes * kForm<Vnni>.vectors,
-    .supports = supports_panels<Vnni>,
-    .cost = cost,
-    .packed_sizes = packed_panels_sizes<Vnni>,
-    .pack_weights = pack_panels_weights<Vnni>,
-    .pack_image = pack_panels_image<Vnni, uint8_t>,
-    .run = run_panels<Vnni>,
-}};
+constexpr GemmKernel kTable[] = {panel_kernel<Vnni>("dot_avx512vnni_14x32", Isa::Avx512Vnni, cost)};
 
 }  // namespace
 

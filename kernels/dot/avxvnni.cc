@@ -18,19 +18,7 @@ double cost(const GemmProblem& problem) noexcept {
   return dot::cost(problem, kForm<Vnni>, kCycles);
 }
 
-constexpr GemmKernel kTable[] = {{
-    .name = "dot_avxvnni_6x16",
-    .family = Family::Dot,
-    .isa = Isa::AvxVnni,
-    .tile_pixels = Vnni::kPixels,
-    .tile_channels = kForm<Vnni>.lanes * kForm<Vnni>.vectors,
-    .supports = supports_panels<Vnni>,
-    .cost = cost,
-    .packed_sizes = packed_panels_sizes<Vnni>,
-    .pack_weights = pack_panels_weights<Vnni>,
-    .pack_image = pack_panels_image<Vnni, uint8_t>,
-    .run = run_panels<Vnni>,
-}};
+constexpr GemmKernel kTable[] = {panel_kernel<Vnni>("dot_avxvnni_6x16", Isa::AvxVnni, cost)};
 
 }  // namespace
 

@@ -122,20 +122,9 @@ double few_cost(const GemmProblem& problem) noexcept {
 template <class Products>
 constexpr GemmKernel kernel(std::string_view name, double (*cost)(const GemmProblem&) noexcept) {
   using Mode = SignedBytes<Products, kPixels, kVectors>;
-  return {
-      .name = name,
-      .family = Family::Dot,
-      .isa = Isa::Neon,
-      .tile_pixels = kPixels,
-      .tile_channels = Mode::kLanes * kVectors,
-      .supports = supports<Products>,
-      .cost = cost,
-      .packed_sizes = packed_panels_sizes<Mode>,
-      .pack_weights = pack_panels_weights<Mode>,
-      .pack_image = pack_panels_image<Mode, uint8_t>,
-      .run = run_panels<Mode>,
-      .operator_channels = Mode::kLanes * kVectors,
-  };
+  GemmKernel kernel = panel_kernel<Mode>(name, Isa::Neon, cost, Mode::kLanes * kVectors);
+  kernel.supports = supports<Products>;
+  return kernel;
 }
 
 #if defined(__aarch64__)

@@ -42,20 +42,7 @@ double cost(const GemmProblem& problem) noexcept {
   return dot::cost(problem, kForm<Mode>, panel_cycles(cycles, cycles.dot, 2));
 }
 
-constexpr GemmKernel kTable[] = {{
-    .name = "dot_neondot_4x16",
-    .family = Family::Dot,
-    .isa = Isa::NeonDot,
-    .tile_pixels = kPixels,
-    .tile_channels = Mode::kLanes * kVectors,
-    .supports = supports_panels<Mode>,
-    .cost = cost,
-    .packed_sizes = packed_panels_sizes<Mode>,
-    .pack_weights = pack_panels_weights<Mode>,
-    .pack_image = pack_panels_image<Mode, uint8_t>,
-    .run = run_panels<Mode>,
-    .operator_channels = Mode::kLanes * kVectors,
-}};
+constexpr GemmKernel kTable[] = {panel_kernel<Mode>("dot_neondot_4x16", Isa::NeonDot, cost, Mode::kLanes* kVectors)};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/dot/panels_multiply.h"
 
@@ -41,9 +42,10 @@ Panels tile_panels(const GemmTile& tile) {
   return panels;
 }
 
-template <class Mode, class Value>
+template <class Mode>
 void pack_panels_image(const GemmProblem& problem, const uint8_t* codes, ptrdiff_t pixel_stride, int32_t row_begin,
                        int32_t row_end, std::byte* packed) noexcept {
+  using Value = std::conditional_t<Mode::kValueBytes == 1, uint8_t, int16_t>;
   const Panels panels = dot::panels(problem, kForm<Mode>);
   if (panels.in_place) return;
   const ConvolutionShape& shape = problem.shape;

@@ -104,7 +104,8 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
   // `groups` groups for the pixels [first, end).
   const auto add = [&](auto first, auto end, ptrdiff_t& at, const uint8_t*& w, int32_t groups)
       __attribute__((always_inline)) {
-    for (const ptrdiff_t stop = at + 4 * ptrdiff_t{groups}; at < stop; at += 4, w += V * sizeof(Vec)) {
+    for (const ptrdiff_t stop = at + Mode::kGroupBytes * ptrdiff_t{groups}; at < stop;
+         at += Mode::kGroupBytes, w += V * sizeof(Vec)) {
       Vec b[V];
 #pragma GCC unroll 4
       for (int32_t v = 0; v < V; ++v) b[v] = Mode::load(w + v * sizeof(Vec));
@@ -144,7 +145,7 @@ void multiply(const Segment* segments, int32_t count, const uint8_t* weights, co
     const int32_t before = smaller(larger(block.left_end - segment->begin, 0), segment->groups);
     const int32_t inside = smaller(larger(block.right_begin - segment->begin, before), segment->groups);
     if constexpr (P == 1) {
-      at += 4 * ptrdiff_t{before};
+      at += Mode::kGroupBytes * ptrdiff_t{before};
       w += before * V * sizeof(Vec);
       add_flushing(kFirst, kEnd, at, w, inside - before);
     } else {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "kernels/dot/panels_image.h"
 #include "kernels/dot/panels_multiply.h"
@@ -12,7 +13,7 @@ namespace tidbit::kernels::dot {
 namespace {
 
 constexpr int32_t kBufferBytes = 24576;  // of unpacked weights: they stay in L1
-constexpr int32_t kChunkGroups = 512;
+constexpr int32_t kChunkGroups = 512;    // of a chunk
 constexpr int32_t kMaxSegments = 64;
 constexpr int32_t kMaxStrip = 256;
 constexpr int32_t kLeastNarrow = 4;      // sums of fewer would spend their time on widening
@@ -73,6 +74,12 @@ struct Chunk {
   }
 };
 
+/// Whether packed weights are codes, else b itself.
+template <class Mode>
+bool packs_codes(const Panels& panels) {
+  return Mode::kValueBytes > 1 || panels.slots > 1;
+}
+
 ptrdiff_t run_offset(const Panels& panels, int32_t run) {
   const auto row = static_cast<size_t>(run / panels.image.row_runs),
              of_row = static_cast<size_t>(run) % panels.image.row_runs;
@@ -127,13 +134,13 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
                           uint8_t* buffer) {
   using Vec = typename Mode::Vec;
   const Panels& panels = *strip.panels;
-  const bool in_place = Mode::kValueBytes == 1 && panels.slots == 1;
+  const bool unpacks = packs_codes<Mode>(panels);
   const size_t group_bytes = strip.vectors * sizeof(Vec);
   const size_t packed_block = strip.vectors * panels.vector_bytes;
   const int32_t runs = panels.image.kernel_rows * panels.image.row_runs;
   const uint8_t* weights = strip.weights + (size_t(chunk.run) * panels.run_blocks + chunk.block) * packed_block;
   const int32_t fitting = static_cast<int32_t>(kBufferBytes / group_bytes);
-  int32_t left = (in_place ? kChunkGroups : smaller(fitting, kChunkGroups)) / panels.slots;  // blocks
+  int32_t left = (unpacks ? smaller(fitting, kChunkGroups) : kChunkGroups) / panels.slots;  // blocks
   chunk.groups = 0;
   const uint8_t* packed = weights;
   for (chunk.count = 0; chunk.count < kMaxSegments && chunk.run < runs && left > 0; ++chunk.count) {
@@ -145,7 +152,7 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
                              .begin = first_group,
                              .groups = smaller(panels.run_groups, end * panels.slots) - first_group};
     // What a run's last block holds beyond it, the next run's first one takes the place of.
-    if (!in_place) unpack<Mode>(strip, unpacking, packed, chunk.block, end, buffer + chunk.groups * group_bytes);
+    if (unpacks) unpack<Mode>(strip, unpacking, packed, chunk.block, end, buffer + chunk.groups * group_bytes);
     if constexpr (kHasEven<Mode>) {
       for (int32_t g = 0; g < segment.groups; ++g) {
         chunk.x[chunk.groups + g] = segment.x + Mode::kGroupBytes * ptrdiff_t{g};
@@ -159,7 +166,7 @@ const uint8_t* next_chunk(const Strip& strip, const typename Mode::Unpacking& un
     chunk.run += done;
     chunk.block = done ? 0 : end;
   }
-  return in_place ? weights : buffer;
+  return unpacks ? buffer : weights;
 }
 
 /// Multiplies a chunk for a block of even pixels.
@@ -353,9 +360,9 @@ void run_panels(const GemmTile& tile) noexcept {
   constexpr int32_t kWidth = Mode::kLanes * Mode::kVectors;
   const GemmProblem& problem = *tile.problem;
   const Panels panels = tile_panels<Mode>(tile);
-  const bool packs_codes = Mode::kValueBytes > 1 || panels.slots > 1;
+  const bool unpacks = packs_codes<Mode>(panels);
   typename Mode::Unpacking unpacking{};
-  if (packs_codes) unpacking = typename Mode::Unpacking(panels, problem.weights);
+  if (unpacks) unpacking = typename Mode::Unpacking(panels, problem.weights);
   Strip strip;
   strip.panels = &panels;
   strip.sums_stride = tile.sums_stride;
@@ -369,7 +376,7 @@ void run_panels(const GemmTile& tile) noexcept {
     strip.pixels = smaller(Mode::kStrip, tile.pixel_count - first);
     strip.vectors = 0;
     set_windows(panels.image, tile.image, tile.pixel_begin + first, strip);
-    const bool direct = packs_codes && strip.pixels <= kDirectPixels;
+    const bool direct = unpacks && strip.pixels <= kDirectPixels;
     for (int32_t c = 0; c < tile.channel_count; c += kWidth) {
       const int32_t channel = tile.channel_begin + c;
       const int32_t vectors = (problem.shape.out_channels - channel + Mode::kLanes - 1) / Mode::kLanes;
@@ -402,6 +409,24 @@ template <class Mode>
 bool supports_panels(const GemmProblem& problem) noexcept {
   if (Mode::kValueBytes > 1) return fits_int16(problem.weights) && fits_int16(problem.activations);
   return fits_bytes(problem) && (!Mode::kNarrow || fitting_int16(problem, false) >= kLeastNarrow);
+}
+
+/// What a tier lists for a Mode.
+template <class Mode>
+constexpr GemmKernel panel_kernel(std::string_view name, Isa isa, double (*cost)(const GemmProblem&) noexcept,
+                                  int32_t operator_channels = GemmKernel{}.operator_channels) {
+  return {.name = name,
+          .family = Family::Dot,
+          .isa = isa,
+          .tile_pixels = Mode::kPixels,
+          .tile_channels = Mode::kLanes * Mode::kVectors,
+          .supports = supports_panels<Mode>,
+          .cost = cost,
+          .packed_sizes = packed_panels_sizes<Mode>,
+          .pack_weights = pack_panels_weights<Mode>,
+          .pack_image = pack_panels_image<Mode>,
+          .run = run_panels<Mode>,
+          .operator_channels = operator_channels};
 }
 
 }  // namespace

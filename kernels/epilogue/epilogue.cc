@@ -5,7 +5,7 @@
 namespace tidbit::kernels {
 namespace {
 
-const epilogue_tiers::Tier& tier(Isa isa) { return tier_of(isa, epilogue_tiers::kTiers); }
+const epilogue_tiers::Tier& tier(Isa isa) { return *tier_of(isa, epilogue_tiers::kTiers); }
 
 }  // namespace
 

@@ -1,14 +1,13 @@
 #include "kernels/float32/convolution.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "kernels/float32/tiers.h"
 
 namespace tidbit::kernels {
 
 const Float32Kernel* float32_kernel(Isa isa) {
-  return float32_tiers::kTiers[std::min(static_cast<size_t>(isa), std::size(float32_tiers::kTiers) - 1)];
+  return tier_of(isa, float32_tiers::kTiers);
 }
 
 void pack_float32_panel(const Float32Kernel& kernel, const ConvolutionShape& shape, const float* weights,

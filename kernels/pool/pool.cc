@@ -9,7 +9,7 @@
 namespace tidbit::kernels {
 namespace {
 
-const pool_tiers::Tier& tier(Isa isa) { return tier_of(isa, pool_tiers::kTiers); }
+const pool_tiers::Tier& tier(Isa isa) { return *tier_of(isa, pool_tiers::kTiers); }
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 namespace tidbit::kernels {
 namespace {
 
-const real_tiers::Tier& tier(Isa isa) { return tier_of(isa, real_tiers::kTiers); }
+const real_tiers::Tier& tier(Isa isa) { return *tier_of(isa, real_tiers::kTiers); }
 
 }  // namespace
 

@@ -14,12 +14,12 @@ struct Tier {
   Run* depthwise;
 };
 
-// One table a tier, each defined by the file of its name; in the order of Isa.
+// One table a tier, each defined by the file of its name; in the order of the chain.
 extern const Tier kScalar;
 #if defined(__x86_64__)
 extern const Tier kAvx2;
 extern const Tier kAvx512;
-constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx2, &kAvx512};  // AVX-VNNI adds nothing here
+constexpr const Tier* kTiers[] = {&kScalar, &kAvx2, &kAvx512};
 #else
 constexpr const Tier* kTiers[] = {&kScalar};
 #endif

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "tests/support/every_isa.h"
 
@@ -85,6 +86,14 @@ TEST(Isa, TiersIncludeThoseBelowButTheBranch) {
       EXPECT_EQ(includes(isa, tier), expected) << name(isa) << " and " << name(tier);
     }
   }
+}
+
+TEST(Isa, TheBranchHasTheTablesOfTheTierItLeaves) {
+  static constexpr int kOf[] = {0, 1, 2, 3};
+  constexpr const int* kTables[] = {&kOf[0], &kOf[1], &kOf[2], &kOf[3]};  // scalar, avx2, avx512, avx512vnni
+  const std::pair<Isa, int> expected[] = {{Isa::Scalar, 0}, {Isa::Avx2, 1},       {Isa::AvxVnni, 1},
+                                          {Isa::Avx512, 2}, {Isa::Avx512Vnni, 3}, {Isa::Amx, 3}};
+  for (const auto& [isa, table] : expected) EXPECT_EQ(*tier_of(isa, kTables), table) << name(isa);
 }
 
 /// AVX-VNNI is a branch of its own, so that what detects it is held against executing it.
