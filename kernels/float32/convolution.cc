@@ -6,9 +6,7 @@
 
 namespace tidbit::kernels {
 
-const Float32Kernel* float32_kernel(Isa isa) {
-  return tier_of(isa, float32_tiers::kTiers);
-}
+const Float32Kernel* float32_kernel(Isa isa) { return tier_of(isa, float32_tiers::kTiers); }
 
 void pack_float32_panel(const Float32Kernel& kernel, const ConvolutionShape& shape, const float* weights,
                         const float* biases, int32_t channel_count, float* packed) noexcept {
