@@ -28,6 +28,18 @@ struct Apply {
     return affine.float32 ? rounded<float>(affine) : rounded<double>(affine);
   }
 
+  double operator()(const op::FixedPoint& fixed) const {
+    const auto s = static_cast<int64_t>(sum);
+    const bool below = !fixed.knee.empty() && s < of_channel<int32_t>(fixed.knee);
+    return static_cast<double>(
+        std::clamp<int64_t>(on(below ? fixed.below : fixed.line, s), fixed.lowest, fixed.highest));
+  }
+
+  int64_t on(const op::FixedPointLine& line, int64_t s) const {
+    const auto moved = s * of_channel<int64_t>(line.multiplier) + of_channel<int64_t>(line.offset);
+    return moved >> of_channel<int32_t>(line.shift);
+  }
+
   double operator()(const op::RealAffine& affine) const {
     return static_cast<float>(clip(sum_in<double>(affine), affine.lowest, affine.highest));
   }
@@ -42,9 +54,9 @@ struct Apply {
     return clip(std::nearbyint(y), affine.lowest, affine.highest);
   }
 
-  template <class Real>
-  Real of_channel(const std::vector<double>& array) const {
-    return static_cast<Real>(array[array.size() == 1 ? 0 : channel]);
+  template <class T, class Element>
+  T of_channel(const std::vector<Element>& array) const {
+    return static_cast<T>(array[array.size() == 1 ? 0 : channel]);
   }
 
   /// Each operation is rounded, in the order of the file format; no operation is fused (see cmake/targets.cmake).

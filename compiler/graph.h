@@ -233,13 +233,28 @@ struct Affine {
   std::vector<double> knee = {}, slope_below = {}, offset_below = {};
 };
 
+/// (sum*multiplier + offset) >> shift, rounded down; one a channel or one, at least 32 bits shifted out.
+struct FixedPointLine {
+  std::vector<int32_t> multiplier;
+  std::vector<int64_t> offset;
+  std::vector<uint8_t> shift;
+};
+
+/// A line of integer sums, and another one for those below the knee. Empty knee: none.
+struct FixedPoint {
+  FixedPointLine line;
+  int32_t lowest = 0, highest = 0;
+  std::vector<int32_t> knee = {};
+  FixedPointLine below = {};
+};
+
 struct RealAffine {
   std::vector<double> multiplier, offset;
   double residual_multiplier = 0;
   float lowest = -std::numeric_limits<float>::infinity(), highest = std::numeric_limits<float>::infinity();
 };
 
-using Epilogue = std::variant<Thresholds, Affine, RealAffine>;
+using Epilogue = std::variant<Thresholds, Affine, FixedPoint, RealAffine>;
 
 /// Weights [row][tap][channel] as codes on a grid, or, where `grid` is empty, as reals.
 struct Weights {

@@ -20,6 +20,13 @@ void require_epilogue_fits(const op::Epilogue& epilogue, int64_t channels) {
           return same_or_one(static_cast<size_t>(form.channels), channels) && form.steps >= 0 &&
                  form.values.size() == static_cast<size_t>(form.channels * form.steps) &&
                  (form.falling.empty() || form.falling.size() == static_cast<size_t>(form.channels));
+        } else if constexpr (std::is_same_v<Form, op::FixedPoint>) {
+          const auto fits_line = [](const op::FixedPointLine& line, size_t size) {
+            return line.multiplier.size() == size && line.offset.size() == size && line.shift.size() == size;
+          };
+          const size_t size = form.line.multiplier.size();
+          return same_or_one(size, channels) && fits_line(form.line, size) &&
+                 (form.knee.empty() || form.knee.size() == size) && fits_line(form.below, form.knee.size());
         } else {
           bool fit = same_or_one(form.multiplier.size(), channels) && same_or_one(form.offset.size(), channels);
           if constexpr (std::is_same_v<Form, op::Affine>) {

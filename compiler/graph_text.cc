@@ -48,6 +48,13 @@ struct EpilogueText {
     return fmt::format(" affine{}(*{} +{} residual*{}{} in [{},{}])", a.float32 ? 32 : 64, list(a.multiplier),
                        list(a.offset), a.residual_multiplier, below, a.lowest, a.highest);
   }
+  std::string operator()(const op::FixedPoint& f) const {
+    const std::string below = f.knee.empty() ? "" : fmt::format(" below {}{}", list(f.knee), line(f.below));
+    return fmt::format(" fixed_point({}{} in [{},{}])", line(f.line), below, f.lowest, f.highest);
+  }
+  static std::string line(const op::FixedPointLine& l) {
+    return fmt::format(" *{} +{} >>{}", list(l.multiplier), list(l.offset), list(l.shift));
+  }
   std::string operator()(const op::RealAffine& a) const {
     return fmt::format(" real(*{} +{} residual*{} in [{},{}])", list(a.multiplier), list(a.offset),
                        a.residual_multiplier, a.lowest, a.highest);

@@ -104,6 +104,20 @@ flatbuffers::Offset<file::Epilogue> FileParts::form(const op::Affine& a, bool) {
   return file::CreateEpilogue(builder_, file::EpilogueForm::BentAffine, bent.Union());
 }
 
+flatbuffers::Offset<file::FixedPointLine> FileParts::line(const op::FixedPointLine& l) {
+  const file::Blob multiplier = parameters(l.multiplier), offset = parameters(l.offset), shift = parameters(l.shift);
+  return file::CreateFixedPointLine(builder_, &multiplier, &offset, &shift);
+}
+
+flatbuffers::Offset<file::Epilogue> FileParts::form(const op::FixedPoint& f, bool) {
+  const bool bent = !f.knee.empty();
+  const auto above = line(f.line), below = bent ? line(f.below) : flatbuffers::Offset<file::FixedPointLine>();
+  const file::Blob knee = bent ? parameters(f.knee) : file::Blob();
+  const auto form = file::CreateFixedPoint(builder_, above, static_cast<uint8_t>(f.lowest),
+                                           static_cast<uint8_t>(f.highest), bent ? &knee : nullptr, below);
+  return file::CreateEpilogue(builder_, file::EpilogueForm::FixedPoint, form.Union());
+}
+
 flatbuffers::Offset<file::Epilogue> FileParts::form(const op::RealAffine& r, bool) {
   const file::Blob multiplier = parameters(r.multiplier), offset = parameters(r.offset);
   const auto form = file::CreateRealAffine(builder_, &multiplier, &offset, r.residual_multiplier, r.lowest, r.highest);

@@ -80,6 +80,8 @@ class FileParts {
   file::Blob weight_data(const op::Weights&);
   Offset<file::Epilogue> form(const op::Thresholds&, bool integer_sums);
   Offset<file::Epilogue> form(const op::Affine&, bool integer_sums);
+  Offset<file::Epilogue> form(const op::FixedPoint&, bool integer_sums);
+  Offset<file::FixedPointLine> line(const op::FixedPointLine&);
   Offset<file::Epilogue> form(const op::RealAffine&, bool integer_sums);
 
   flatbuffers::FlatBufferBuilder builder_;

@@ -6,6 +6,7 @@
 
 #include "compiler/elementwise.h"
 #include "compiler/lowering/affine_proof.h"
+#include "compiler/lowering/fixed_point.h"
 #include "compiler/lowering/rising_function.h"
 
 namespace tidbit::compiler {
@@ -151,15 +152,26 @@ int32_t CodeFunction::code(double real) const {
 op::Epilogue find_epilogue(const CodeFunction& function, const SumDomain& domain, int64_t channels) {
   op::Thresholds thresholds = find_thresholds(function, domain, channels);
   if (thresholds.steps <= kFewSteps) return thresholds;
-  if (!rounds_half_even(function.quantizer)) return thresholds;
-  std::optional<op::Affine> affine = affine_candidate(function.chain, function.scale, -function.grid.base, channels);
-  if (!affine) return thresholds;
-  affine->lowest = thresholds.lowest;
-  affine->highest = thresholds.lowest + static_cast<int32_t>(thresholds.steps);
-  for (op::Affine candidate : {in_float32(*affine), *affine}) {
-    if (!gives_codes(candidate, function, domain, channels)) continue;
+  std::optional<op::Affine> affine;
+  if (rounds_half_even(function.quantizer)) {
+    affine = affine_candidate(function.chain, function.scale, -function.grid.base, channels);
+  }
+  const auto admitted = [&](op::Affine candidate) -> std::optional<op::Affine> {
+    candidate.lowest = thresholds.lowest;
+    candidate.highest = thresholds.lowest + static_cast<int32_t>(thresholds.steps);
+    if (!gives_codes(candidate, function, domain, channels)) return std::nullopt;
     shrink(candidate);
     return candidate;
+  };
+  // From the cheapest to the dearest.
+  if (affine) {
+    if (const auto found = admitted(in_float32(*affine))) return *found;
+  }
+  if (domain.kind == SumDomain::Kind::Integer) {
+    if (const auto found = find_fixed_point(thresholds, domain)) return *found;
+  }
+  if (affine) {
+    if (const auto found = admitted(*affine)) return *found;
   }
   return thresholds;
 }

@@ -348,6 +348,9 @@ std::string describe(const op::Epilogue& epilogue) {
   if (const auto* affine = std::get_if<op::Affine>(&epilogue)) {
     return std::string(affine->float32 ? "affine float32" : "affine float64") + (affine->knee.empty() ? "" : ", bent");
   }
+  if (const auto* fixed = std::get_if<op::FixedPoint>(&epilogue)) {
+    return std::string("fixed point") + (fixed->knee.empty() ? "" : ", bent");
+  }
   return std::holds_alternative<op::Thresholds>(epilogue) ? "thresholds" : "real";
 }
 

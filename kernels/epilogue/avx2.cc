@@ -142,6 +142,38 @@ struct Avx2 {
             less_choose(a.v2, b.v2, yes.v2, no.v2), less_choose(a.v3, b.v3, yes.v3, no.v3)};
   }
 
+  static __m256i less_choose(__m256i a, __m256i b, __m256i yes, __m256i no) {
+    return _mm256_blendv_epi8(no, yes, _mm256_cmpgt_epi32(b, a));
+  }
+  static Ints less_choose(Ints a, Ints b, Ints yes, Ints no) {
+    return {less_choose(a.low, b.low, yes.low, no.low), less_choose(a.high, b.high, yes.high, no.high)};
+  }
+
+  // Fixed point: products of even lanes and of odd ones.
+  struct HalfLines {
+    __m256i even_multiplier, odd_multiplier, even_offset, odd_offset, shift;
+  };
+  struct Lines {
+    HalfLines low, high;
+  };
+  static HalfLines half_lines(const int32_t* multiplier, const int64_t* offset, __m256i shift) {
+    const auto at = [](const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); };
+    const __m256i m = at(multiplier), low = at(offset), high = at(offset + 4);
+    const auto in_order = [](__m256i x) { return _mm256_permute4x64_epi64(x, 0xd8); };
+    return {m, _mm256_srli_epi64(m, 32), in_order(_mm256_unpacklo_epi64(low, high)),
+            in_order(_mm256_unpackhi_epi64(low, high)), _mm256_sub_epi32(shift, _mm256_set1_epi32(32))};
+  }
+  static Lines lines(const int32_t* multiplier, const int64_t* offset, const uint8_t* shift) {
+    const Ints shifts = load(shift, All{});
+    return {half_lines(multiplier, offset, shifts.low), half_lines(multiplier + 8, offset + 8, shifts.high)};
+  }
+  static __m256i on_lines(__m256i sum, const HalfLines& l) {
+    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(sum, l.even_multiplier), l.even_offset);
+    const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(sum, 32), l.odd_multiplier), l.odd_offset);
+    return _mm256_srav_epi32(_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa), l.shift);
+  }
+  static Ints on_lines(Ints sum, const Lines& l) { return {on_lines(sum.low, l.low), on_lines(sum.high, l.high)}; }
+
   static constexpr int32_t kManyLanes = 0;  // channels are counted sixteen at a time
 
   // Thresholds: counts are negative int32, or int64 in the lanes of doubles.
@@ -205,6 +237,12 @@ struct Avx2 {
   static void store_codes(uint8_t* out, const Mask& mask, __m256i low, __m256i high) {
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
     store_bytes(out, mask, _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+  }
+  template <class Mask>
+  static void store_codes(uint8_t* out, const Mask& mask, Ints x, int32_t lowest, int32_t highest) {
+    const __m256i least = _mm256_set1_epi32(lowest), most = _mm256_set1_epi32(highest);
+    store_codes(out, mask, _mm256_min_epi32(_mm256_max_epi32(x.low, least), most),
+                _mm256_min_epi32(_mm256_max_epi32(x.high, least), most));
   }
   static void store_bytes(uint8_t* out, All, __m128i bytes) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);

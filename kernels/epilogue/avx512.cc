@@ -79,6 +79,30 @@ struct Avx512 {
             _mm512_mask_mov_pd(no.high, _mm512_cmp_pd_mask(a.high, b.high, _CMP_LT_OQ), yes.high)};
   }
 
+  static Ints less_choose(Ints a, Ints b, Ints yes, Ints no) {
+    return {_mm512_mask_mov_epi32(no.v, _mm512_cmplt_epi32_mask(a.v, b.v), yes.v)};
+  }
+
+  // Fixed point: products of even lanes and of odd ones.
+  struct Lines {
+    __m512i even_multiplier, odd_multiplier, even_offset, odd_offset, shift;
+  };
+  static Lines lines(const int32_t* multiplier, const int64_t* offset, const uint8_t* shift) {
+    const __m512i m = _mm512_loadu_si512(multiplier), low = _mm512_loadu_si512(offset),
+                  high = _mm512_loadu_si512(offset + 8);
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), one = _mm512_set1_epi64(1);
+    return {m, _mm512_srli_epi64(m, 32), _mm512_permutex2var_epi64(low, even, high),
+            _mm512_permutex2var_epi64(low, _mm512_or_si512(even, one), high),
+            _mm512_sub_epi32(load(shift, All{}).v, _mm512_set1_epi32(32))};
+  }
+  static Ints on_lines(Ints sum, const Lines& l) {
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(sum.v, l.even_multiplier), l.even_offset);
+    const __m512i odd =
+        _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(sum.v, 32), l.odd_multiplier), l.odd_offset);
+    const __m512i upper = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+    return {_mm512_srav_epi32(upper, l.shift)};
+  }
+
   /// Sums are cut to int16, and compare with a step that is one, but the least, as they did. Other steps: false.
   static constexpr int32_t kManyLanes = 64;
   template <int32_t kSteps>
@@ -148,6 +172,22 @@ struct Avx512 {
   }
   static void store_bytes(uint8_t* out, Some mask, __m128i bytes) { _mm_mask_storeu_epi8(out, mask.lanes, bytes); }
 
+  template <class Mask>
+  static void store_codes(uint8_t* out, Mask mask, Ints x, int32_t lowest, int32_t highest) {
+    const __m512i raised = _mm512_max_epi32(x.v, _mm512_set1_epi32(lowest));
+    store_bytes(out, mask, _mm512_cvtepi32_epi8(_mm512_min_epi32(raised, _mm512_set1_epi32(highest))));
+  }
+  /// 64 lanes as bytes. Packing works within quarters; the permutation puts codes back in order, four at a time.
+  static __m512i packed_bytes(__m512i a, __m512i b, __m512i c, __m512i d) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)));
+  }
+  static void store_many_codes(uint8_t* out, Ints a, Ints b, Ints c, Ints d, int32_t lowest, int32_t highest) {
+    const __m512i least = _mm512_set1_epi8(static_cast<char>(lowest)),
+                  most = _mm512_set1_epi8(static_cast<char>(highest));
+    _mm512_storeu_si512(out, _mm512_min_epu8(_mm512_max_epu8(packed_bytes(a.v, b.v, c.v, d.v), least), most));
+  }
+
   // To nearest, halves to even, whatever MXCSR says. Codes are 0 to 255.
   template <class Mask>
   static void store_nearest_codes(uint8_t* out, Mask mask, Floats x) {
@@ -156,15 +196,10 @@ struct Avx512 {
   /// Of 64 lanes, clamped. What is beyond int32 becomes the least one; so it is the upper limit that comes first.
   static void store_many_nearest_codes(uint8_t* out, Floats a, Floats b, Floats c, Floats d, int32_t lowest,
                                        int32_t highest) {
-    // Packing works within quarters; this puts the codes back in order, four at a time.
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512 most = _mm512_set1_ps(static_cast<float>(highest));
     const auto nearest = [&](Floats x) { return _mm512_cvt_roundps_epi32(_mm512_min_ps(most, x.v), kNearest); };
-    const __m512i first = _mm512_packs_epi32(nearest(a), nearest(b)),
-                  second = _mm512_packs_epi32(nearest(c), nearest(d));
-    const __m512i codes =
-        _mm512_max_epu8(_mm512_packus_epi16(first, second), _mm512_set1_epi8(static_cast<char>(lowest)));
-    _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, codes));
+    const __m512i codes = packed_bytes(nearest(a), nearest(b), nearest(c), nearest(d));
+    _mm512_storeu_si512(out, _mm512_max_epu8(codes, _mm512_set1_epi8(static_cast<char>(lowest))));
   }
   template <class Mask>
   static void store_nearest_codes(uint8_t* out, Mask mask, Doubles x) {

@@ -14,6 +14,8 @@ enum class EpilogueForm : uint8_t {
   Affine32,    // code = clamp(round_half_even(sum*multiplier[c] + offset[c] + r*residual_multiplier), lowest, highest)
   Affine64,    // the same in float64
   Real,        // float32(clamp(...)) in float64, not rounded to an integer
+  FixedPoint,  // code = clamp((sum*multiplier[c] + offset[c]) >> shift[c], lowest, highest) in int64; integer sums
+               // alone
 };
 
 /// Parameter arrays have one element a channel, or one for all (`per_channel` false). All borrowed.
@@ -26,16 +28,20 @@ struct Epilogue {
   const uint8_t* falling = nullptr;  // null: no channel falls
   int32_t steps = 0;
 
-  // Affine32 has float arrays, Affine64 and Real double ones.
+  // Affine32 has float arrays, Affine64 and Real double ones. FixedPoint has int32 multipliers above INT32_MIN, int64
+  // offsets within 2^62 of 0, and shifts of 32 to 62.
   const void* multiplier = nullptr;
   const void* offset = nullptr;
+  const uint8_t* shift = nullptr;
   double residual_multiplier = 0;  // 0: no residual
 
   // Affine32 and Affine64: what would be rounded, where it is below knee[c], is multiplied by slope_below[c], and
-  // offset_below[c] is added to it, first.
+  // offset_below[c] is added to it, first. FixedPoint: sums below knee[c], an int32, take slope_below[c],
+  // offset_below[c] and shift_below[c] in place of the others, of the same types.
   const void* knee = nullptr;  // null: no knee
   const void* slope_below = nullptr;
   const void* offset_below = nullptr;
+  const uint8_t* shift_below = nullptr;
 
   int32_t lowest = 0, highest = 0;          // codes; Thresholds uses lowest alone
   float real_lowest = 0, real_highest = 0;  // Real

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/epilogue/fixed_point_lanes.h"
 #include "kernels/epilogue/tiers.h"
 
 namespace tidbit::kernels::epilogue_tiers {
@@ -42,20 +43,19 @@ struct Vectors {
     bool in_order(int32_t first) const {
       return epilogue.per_channel && first + kLanes <= block.channels && first % period + kLanes <= period;
     }
-  };
 
-  /// Parameters of sixteen lanes from `first` on; past the block they are 0.
-  template <class T, class Sum>
-  [[gnu::noinline]] static LanesOf<T> parameters(const Strung<Sum>& strung, const void* values, int32_t first) {
-    const T* of_channel = static_cast<const T*>(values);
-    if (!strung.epilogue.per_channel) return V::broadcast(*of_channel);
-    if (strung.in_order(first)) return V::load(of_channel + strung.channel(first), typename V::All{});
-    alignas(64) T lanes[kLanes] = {};
-    for (int32_t lane = 0; lane < kLanes && first + lane < strung.block.channels; ++lane) {
-      lanes[lane] = of_channel[strung.channel(first + lane)];
+    /// Parameters of the sixteen lanes from `first` on; past the block they are 0.
+    template <class T>
+    [[gnu::noinline]] LanesOf<T> parameters(const void* values, int32_t first) const {
+      const T* of_channel = static_cast<const T*>(values);
+      if (in_order(first)) return V::load(of_channel + channel(first), typename V::All{});
+      alignas(64) T lanes[kLanes] = {};
+      for (int32_t lane = 0; lane < kLanes && first + lane < block.channels; ++lane) {
+        lanes[lane] = of_channel[channel(first + lane)];
+      }
+      return V::load(lanes, typename V::All{});
     }
-    return V::load(lanes, typename V::All{});
-  }
+  };
 
   // --- Thresholds
 
@@ -193,9 +193,9 @@ struct Vectors {
 
     template <class Sum>
     Bend(const Strung<Sum>& strung, int32_t first)
-        : knee(parameters<Real>(strung, strung.epilogue.knee, first)),
-          slope(parameters<Real>(strung, strung.epilogue.slope_below, first)),
-          offset(parameters<Real>(strung, strung.epilogue.offset_below, first)) {}
+        : knee(strung.template parameters<Real>(strung.epilogue.knee, first)),
+          slope(strung.template parameters<Real>(strung.epilogue.slope_below, first)),
+          offset(strung.template parameters<Real>(strung.epilogue.offset_below, first)) {}
 
     LanesOf<Real> operator()(const LanesOf<Real>& value) const {
       return V::less_choose(value, knee, V::add(V::multiply(value, slope), offset), value);
@@ -212,8 +212,8 @@ struct Vectors {
   static void affine_lanes_to_codes(const Strung<Sum>& strung, int32_t first, const Mask& mask) {
     const Epilogue& epilogue = strung.epilogue;
     const EpilogueBlock<Sum> block = strung.block;  // a copy: stores of bytes may alias all else
-    const auto multiplier = parameters<Real>(strung, epilogue.multiplier, first);
-    const auto offset = parameters<Real>(strung, epilogue.offset, first);
+    const auto multiplier = strung.template parameters<Real>(epilogue.multiplier, first);
+    const auto offset = strung.template parameters<Real>(epilogue.offset, first);
     const auto factor = static_cast<Real>(epilogue.residual_multiplier);
     const auto lowest = V::broadcast(static_cast<Real>(epilogue.lowest));
     const auto highest = V::broadcast(static_cast<Real>(epilogue.highest));
@@ -229,8 +229,8 @@ struct Vectors {
   static void affine_lanes_to_reals(const Strung<Sum>& strung, int32_t first, const Mask& mask) {
     const Epilogue& epilogue = strung.epilogue;
     const EpilogueBlock<Sum> block = strung.block;  // a copy: stores of bytes may alias all else
-    const auto multiplier = parameters<double>(strung, epilogue.multiplier, first);
-    const auto offset = parameters<double>(strung, epilogue.offset, first);
+    const auto multiplier = strung.template parameters<double>(epilogue.multiplier, first);
+    const auto offset = strung.template parameters<double>(epilogue.offset, first);
     const auto lowest = V::broadcast(static_cast<double>(epilogue.real_lowest));
     const auto highest = V::broadcast(static_cast<double>(epilogue.real_highest));
     auto* out = static_cast<float*>(block.out) + first;
@@ -246,9 +246,11 @@ struct Vectors {
     const Epilogue& epilogue = strung.epilogue;
     const EpilogueBlock<Sum> block = strung.block;
     const auto multiplier = [&](int32_t q) {
-      return parameters<float>(strung, epilogue.multiplier, first + q * kLanes);
+      return strung.template parameters<float>(epilogue.multiplier, first + q * kLanes);
     };
-    const auto offset = [&](int32_t q) { return parameters<float>(strung, epilogue.offset, first + q * kLanes); };
+    const auto offset = [&](int32_t q) {
+      return strung.template parameters<float>(epilogue.offset, first + q * kLanes);
+    };
     // One by one: g++ leaves an array that a loop walks in memory.
     const auto m0 = multiplier(0), m1 = multiplier(1), m2 = multiplier(2), m3 = multiplier(3);
     const auto b0 = offset(0), b1 = offset(1), b2 = offset(2), b3 = offset(3);
@@ -313,6 +315,9 @@ struct Vectors {
         }
       case EpilogueForm::Affine32:
         return affine_to_codes<float>(strung);
+      case EpilogueForm::FixedPoint:
+        if constexpr (std::is_same_v<Sum, int32_t>) FixedPoint<V>::to_codes(strung);
+        return;
       case EpilogueForm::Affine64:
         if constexpr (V::kReals) affine_to_codes<double>(strung);
         return;
@@ -352,7 +357,8 @@ struct Vectors {
     if (channels <= kFewChannels) return kLanes;
     int32_t pixels = 1;
     if constexpr (V::kManyLanes != 0) {
-      if (epilogue.form != EpilogueForm::Affine32 || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
+      const bool many = epilogue.form == EpilogueForm::Affine32 || epilogue.form == EpilogueForm::FixedPoint;
+      if (!many || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
       while (pixels * channels % V::kManyLanes != 0) ++pixels;
     }
     return pixels;
@@ -381,9 +387,11 @@ struct Vectors {
 
   template <class Sum>
   static void run(const Epilogue& epilogue, const EpilogueBlock<Sum>& block) noexcept {
-    const bool reals = epilogue.form == EpilogueForm::Affine64 || epilogue.form == EpilogueForm::Real ||
-                       epilogue.knee != nullptr || block.residual.reals != nullptr;
-    const bool many_steps = epilogue.form == EpilogueForm::Thresholds && epilogue.steps > kMostSteps;
+    const EpilogueForm form = epilogue.form;
+    const bool bent_affine = form != EpilogueForm::FixedPoint && epilogue.knee != nullptr;
+    const bool reals =
+        form == EpilogueForm::Affine64 || form == EpilogueForm::Real || bent_affine || block.residual.reals != nullptr;
+    const bool many_steps = form == EpilogueForm::Thresholds && epilogue.steps > kMostSteps;
     if (many_steps || (reals && !V::kReals)) {
       if constexpr (std::is_same_v<Sum, int32_t>) return kScalar.of_integers(epilogue, block);
       if constexpr (std::is_same_v<Sum, double>) return kScalar.of_doubles(epilogue, block);

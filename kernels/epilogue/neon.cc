@@ -95,6 +95,35 @@ struct Neon {
         b, yes, no);
   }
 
+  static Ints less_choose(const Ints& a, const Ints& b, const Ints& yes, const Ints& no) {
+    return each<Ints>(
+        [](int32x4_t x, int32x4_t y, int32x4_t z, int32x4_t w) { return vbslq_s32(vcltq_s32(x, y), z, w); }, a, b, yes,
+        no);
+  }
+
+  // Fixed point.
+  struct Lines {
+    Ints multiplier;
+    Registers<int64x2_t, 4> low_offset, high_offset;  // of the first and the last two lanes of each vector
+    Ints shift;                                       // to the left, so negative
+  };
+  static Lines lines(const int32_t* multiplier, const int64_t* offset, const uint8_t* shift) {
+    return {load(multiplier, All{}),
+            {{vld1q_s64(offset), vld1q_s64(offset + 4), vld1q_s64(offset + 8), vld1q_s64(offset + 12)}},
+            {{vld1q_s64(offset + 2), vld1q_s64(offset + 6), vld1q_s64(offset + 10), vld1q_s64(offset + 14)}},
+            each<Ints>([](int32x4_t x) { return vsubq_s32(vdupq_n_s32(32), x); }, load(shift, All{}))};
+  }
+  static Ints on_lines(const Ints& sum, const Lines& l) {
+    return each<Ints>(
+        [](int32x4_t x, int32x4_t m, int64x2_t low, int64x2_t high, int32x4_t shift) {
+          const int64x2_t first = vmlal_s32(low, vget_low_s32(x), vget_low_s32(m));
+          const int64x2_t last = vmlal_s32(high, vget_high_s32(x), vget_high_s32(m));
+          const int32x4_t upper = vuzpq_s32(vreinterpretq_s32_s64(first), vreinterpretq_s32_s64(last)).val[1];
+          return vshlq_s32(upper, shift);
+        },
+        sum, l.multiplier, l.low_offset, l.high_offset, l.shift);
+  }
+
   // Thresholds: counts are int32.
   static constexpr int32_t kManyLanes = 16;
   static int32_t flip_of(int32_t, bool falls) { return falls ? -1 : 0; }
@@ -147,6 +176,14 @@ struct Neon {
     const int16x8_t low = vcombine_s16(vmovn_s32(x.v[0]), vmovn_s32(x.v[1]));
     const int16x8_t high = vcombine_s16(vmovn_s32(x.v[2]), vmovn_s32(x.v[3]));
     return vreinterpretq_u8_s8(vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+  }
+  template <class Mask>
+  static void store_codes(uint8_t* out, Mask mask, const Ints& x, int32_t lowest, int32_t highest) {
+    const auto saturated = [&](size_t i) {
+      return vqmovun_s16(vcombine_s16(vqmovn_s32(x.v[i]), vqmovn_s32(x.v[i + 1])));
+    };
+    const uint8x16_t least = vdupq_n_u8(static_cast<uint8_t>(lowest)), most = vdupq_n_u8(static_cast<uint8_t>(highest));
+    store_bytes(out, mask, vminq_u8(vmaxq_u8(vcombine_u8(saturated(0), saturated(2)), least), most));
   }
   static void store_bytes(uint8_t* out, All, uint8x16_t bytes) { vst1q_u8(out, bytes); }
   static void store_bytes(uint8_t* out, Some mask, uint8x16_t bytes) {

@@ -133,6 +133,26 @@ void apply_affine_to_reals(const Epilogue& epilogue, const EpilogueBlock<Sum>& b
   }
 }
 
+void apply_fixed_point(const Epilogue& epilogue, const EpilogueBlock<int32_t>& block) {
+  const auto on_line = [](int32_t sum, ptrdiff_t c, const void* multiplier, const void* offset, const uint8_t* shift) {
+    const int64_t product = int64_t{sum} * static_cast<const int32_t*>(multiplier)[c];
+    return (product + static_cast<const int64_t*>(offset)[c]) >> shift[c];
+  };
+  for (int32_t p = 0; p < block.pixels; ++p) {
+    const int32_t* sums = block.sums + p * block.sums_stride;
+    uint8_t* out = static_cast<uint8_t*>(block.out) + p * block.out_stride;
+    for (int32_t i = 0; i < block.channels; ++i) {
+      const ptrdiff_t c = epilogue.per_channel ? block.channel_begin + i : 0;
+      const bool below = epilogue.knee != nullptr && sums[i] < static_cast<const int32_t*>(epilogue.knee)[c];
+      const int64_t code = below
+                               ? on_line(sums[i], c, epilogue.slope_below, epilogue.offset_below, epilogue.shift_below)
+                               : on_line(sums[i], c, epilogue.multiplier, epilogue.offset, epilogue.shift);
+      const int64_t raised = code > epilogue.lowest ? code : epilogue.lowest;
+      out[i] = static_cast<uint8_t>(raised < epilogue.highest ? raised : epilogue.highest);
+    }
+  }
+}
+
 template <class Sum>
 void apply_form(const Epilogue& epilogue, const EpilogueBlock<Sum>& block) {
   switch (epilogue.form) {
@@ -144,6 +164,9 @@ void apply_form(const Epilogue& epilogue, const EpilogueBlock<Sum>& block) {
       return apply_affine_to_codes<double>(epilogue, block);
     case EpilogueForm::Real:
       return apply_affine_to_reals(epilogue, block);
+    case EpilogueForm::FixedPoint:
+      if constexpr (std::is_same_v<Sum, int32_t>) apply_fixed_point(epilogue, block);
+      return;
   }
 }
 

@@ -89,7 +89,9 @@ void read_thresholds(const Form& form, const file::Thresholds& table, kernels::E
   }
 }
 
-void read_affine(const Form& form, const file::Affine& table, kernels::Epilogue& out) {
+/// lowest and highest, which must be codes of the output.
+template <class Table>
+void read_limits(const Form& form, const Table& table, kernels::Epilogue& out) {
   const NodeReader& node = form.node;
   node.require_codes(form.output, form.name("form"));
   node.require(table.lowest() <= table.highest(), form.name("lowest"), "is above highest");
@@ -97,6 +99,11 @@ void read_affine(const Form& form, const file::Affine& table, kernels::Epilogue&
                form.levels(), " codes");
   out.lowest = table.lowest();
   out.highest = table.highest();
+}
+
+void read_affine(const Form& form, const file::Affine& table, kernels::Epilogue& out) {
+  const NodeReader& node = form.node;
+  read_limits(form, table, out);
   out.residual_multiplier = table.residual_multiplier();
   switch (table.arithmetic()) {
     case file::Arithmetic::Float32:
@@ -122,6 +129,49 @@ void read_bent_affine(const Form& form, const file::BentAffine& table, kernels::
   }
 }
 
+/// The arrays of a line, as long as its multiplier's; lanes of int64 cannot overflow within these limits.
+struct FixedPointArrays {
+  const int32_t* multiplier;
+  const int64_t* offset;
+  const uint8_t* shift;
+  size_t size;
+};
+FixedPointArrays read_line(const Form& form, const file::FixedPointLine* table, const char* member) {
+  constexpr int64_t kMostOffset = int64_t{1} << 62;
+  const Form line = {form.node, form.name(member), form.output, form.sums};
+  line.node.require(table != nullptr, line.field, "is missing");
+  const auto m = line.node.per_channel<int32_t>(table->multiplier(), line.name("multiplier"), channels_of(form.output));
+  const auto b = line.node.array<int64_t>(table->offset(), line.name("offset"), m.size());
+  const auto shifts = line.node.array<uint8_t>(table->shift(), line.name("shift"), m.size());
+  line.node.require(std::ranges::count(m, INT32_MIN) == 0, line.name("multiplier"), "has the least int32");
+  const auto fits = [](int64_t offset) { return offset >= -kMostOffset && offset <= kMostOffset; };
+  line.node.require(std::ranges::all_of(b, fits), line.name("offset"), "has a value beyond 2^62");
+  const auto shifts_out = [](uint8_t shift) { return shift >= 32 && shift <= 62; };
+  line.node.require(std::ranges::all_of(shifts, shifts_out), line.name("shift"), "has a value that is not 32 to 62");
+  return {m.data(), b.data(), shifts.data(), m.size()};
+}
+
+void read_fixed_point(const Form& form, const file::FixedPoint& table, kernels::Epilogue& out) {
+  read_limits(form, table, out);
+  form.node.require(form.sums == Sums::Integer, form.name("form"), "is for integer sums alone");
+  const FixedPointArrays line = read_line(form, table.line(), "line");
+  out.form = kernels::EpilogueForm::FixedPoint;
+  out.per_channel = line.size > 1;
+  out.multiplier = line.multiplier;
+  out.offset = line.offset;
+  out.shift = line.shift;
+  form.node.require((table.knee() == nullptr) == (table.below() == nullptr), form.name("below"),
+                    "must come with a knee, and a knee with it");
+  if (table.knee() == nullptr) return;
+  const FixedPointArrays below = read_line(form, table.below(), "below");
+  form.node.require(below.size == line.size, form.name("below"),
+                    "is per channel where the line is not, or the reverse");
+  out.knee = form.node.array<int32_t>(table.knee(), form.name("knee"), line.size).data();
+  out.slope_below = below.multiplier;
+  out.offset_below = below.offset;
+  out.shift_below = below.shift;
+}
+
 void read_real_affine(const Form& form, const file::RealAffine& table, kernels::Epilogue& out) {
   form.node.require_real(form.output, form.name("form"));
   form.node.require(table.lowest() <= table.highest(), form.name("lowest"), "is above highest, or no number");
@@ -143,6 +193,8 @@ kernels::Epilogue read(const Form& form, const file::Epilogue* table) {
     read_real_affine(form, *real, epilogue);
   } else if (const auto* bent = table->form_as_BentAffine()) {
     read_bent_affine(form, *bent, epilogue);
+  } else if (const auto* fixed = table->form_as_FixedPoint()) {
+    read_fixed_point(form, *fixed, epilogue);
   } else {
     form.node.fail(form.name("form"), "is missing or unknown: ", static_cast<int>(table->form_type()));
   }

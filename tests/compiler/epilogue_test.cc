@@ -41,6 +41,13 @@ int32_t code_of(const op::Epilogue& epilogue, double sum, size_t c, double resid
       code += s >= t->values[channel * static_cast<size_t>(t->steps) + static_cast<size_t>(k)];
     return code;
   }
+  if (const auto* f = std::get_if<op::FixedPoint>(&epilogue)) {
+    const size_t channel = f->line.shift.size() == 1 ? 0 : c;
+    const auto s = static_cast<int64_t>(sum);
+    const op::FixedPointLine& line = !f->knee.empty() && s < f->knee[channel] ? f->below : f->line;
+    const int64_t code = (s * line.multiplier[channel] + line.offset[channel]) >> line.shift[channel];
+    return static_cast<int32_t>(std::clamp<int64_t>(code, f->lowest, f->highest));
+  }
   const auto& a = std::get<op::Affine>(epilogue);
   const double m = a.multiplier[a.multiplier.size() == 1 ? 0 : c], b = a.offset[a.offset.size() == 1 ? 0 : c];
   const size_t i = a.knee.size() == 1 ? 0 : c;
@@ -134,7 +141,8 @@ TEST_P(FindBentEpilogue, GivesTheFunctionsCodeOnEverySum) {
         quantizer(bent_chain(seed, kChannels), GetParam(), true, 0.02 * (1 << (8 - GetParam())));
     const op::Epilogue epilogue = find_epilogue(function, integers(-900, 900, kChannels), kChannels);
     const auto* affine = std::get_if<op::Affine>(&epilogue);
-    ASSERT_TRUE(affine && affine->knee.size() == kChannels);
+    const auto* fixed = std::get_if<op::FixedPoint>(&epilogue);
+    ASSERT_EQ(affine ? affine->knee.size() : fixed ? fixed->knee.size() : 0, kChannels);
     for (int sum = -900; sum <= 900; ++sum) {
       for (size_t c = 0; c < kChannels; ++c) {
         ASSERT_EQ(code_of(epilogue, sum, c), function(sum, static_cast<int64_t>(c)))
@@ -187,6 +195,20 @@ TEST(FindEpilogue, ALineThatFloat32CannotTellIsRefused) {
   EXPECT_FALSE(std::get<op::Affine>(epilogue).float32);
   for (int sum = 1 << 26; sum <= (1 << 26) + 300; ++sum) {
     ASSERT_EQ(code_of(epilogue, sum, 0), std::min(std::max(sum - (1 << 26) - 1, 0), 255));
+  }
+}
+
+TEST(FindEpilogue, AGentleLineThatFloat32CannotTellIsInFixedPoint) {
+  Chain chain;
+  chain.append(operand(op::BinaryFunction::Mul, {1.0137e-5, -3.3071e-6}));
+  chain.append(operand(op::BinaryFunction::Add, {0.30071, 0.70093}));
+  const CodeFunction function = quantizer(chain, 8, true, 0.01);
+  const op::Epilogue epilogue = find_epilogue(function, integers(-400'000, 400'000, 2), 2);
+  ASSERT_TRUE(std::holds_alternative<op::FixedPoint>(epilogue));
+  for (int sum = -400'000; sum <= 400'000; ++sum) {
+    for (size_t c = 0; c < 2; ++c) {
+      ASSERT_EQ(code_of(epilogue, sum, c), function(sum, static_cast<int64_t>(c))) << sum;
+    }
   }
 }
 

@@ -209,6 +209,14 @@ TEST(Epilogue, AffineBendsWhatIsBelowTheKnee) {
   EXPECT_EQ(epilogue_of(affine, {2}, {0}), Numbers{2});
 }
 
+TEST(Epilogue, FixedPointShiftsAndTakesTheLineBelowTheKnee) {
+  op::FixedPoint fixed = {.line = {{1 << 30}, {int64_t{1} << 31}, {32}}, .lowest = 1, .highest = 9};  // (sum/4 + 1/2)
+  EXPECT_EQ(epilogue_of(fixed, {-9, 1, 5, 6, 13, 14, 100}), (Numbers{1, 1, 1, 2, 3, 4, 9}));
+  fixed.knee = {14};
+  fixed.below = {{-(1 << 30)}, {int64_t{7} << 32}, {32}};  // 7 - sum/4
+  EXPECT_EQ(epilogue_of(fixed, {-100, 0, 1, 13, 14}), (Numbers{9, 7, 6, 3, 4}));
+}
+
 TEST(Epilogue, ResidualsAreAddedLast) {
   const op::Affine affine = {
       .multiplier = {1}, .offset = {0.25}, .residual_multiplier = 0.5, .lowest = 0, .highest = 15};

@@ -45,6 +45,8 @@ inline plain::AffineT& affine(TbitBuilder& b) { return *conv(b).epilogues[0]->fo
 inline plain::BentAffineT& bent_affine(TbitBuilder& b) {
   return *node(b, kInterpolateNode).op.AsInterpolate()->epilogue->form.AsBentAffine();
 }
+inline plain::AveragePoolT& average(TbitBuilder& b) { return *node(b, kAveragePoolNode).op.AsAveragePool(); }
+inline plain::FixedPointT& fixed_point(TbitBuilder& b) { return *average(b).epilogue->form.AsFixedPoint(); }
 inline plain::DepthwiseConvolutionT& depthwise(TbitBuilder& b) {
   return *node(b, kDepthwiseNode).op.AsDepthwiseConvolution();
 }
@@ -63,6 +65,7 @@ constexpr Enum beyond(Enum last) {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-constexpr const char *kConv = "node 'conv' (Convolution)", *kDense = "node 'dense'", *kDepthwise = "node 'depthwise'";
+constexpr const char *kConv = "node 'conv' (Convolution)", *kDense = "node 'dense'", *kDepthwise = "node 'depthwise'",
+                     *kAverage = "node 'average'";
 
 }  // namespace tidbit::test

@@ -178,6 +178,41 @@ TEST(Convolution, BendsAnAffineFormBelowItsKnee) {
   }
 }
 
+TEST(Convolution, TakesFixedPointLinesOnEitherSideOfAKnee) {
+  ResidualLayer l;
+  std::vector<int32_t> multiplier, multiplier_below, knee;
+  std::vector<int64_t> offset, offset_below;
+  std::vector<uint8_t> shift, shift_below;
+  for (uint32_t i = 0; i < l.c.out_channels; ++i) {
+    multiplier.push_back((i % 2 ? 1 : -1) * static_cast<int32_t>(1'500'000'000 - 40'000'000 * (i % 30)));
+    multiplier_below.push_back(static_cast<int32_t>(i % 3) << 29);
+    offset.push_back(int64_t{i % 7} << 34);
+    offset_below.push_back(int64_t{i % 5} << 33);
+    shift.push_back(static_cast<uint8_t>(33 + i % 3));
+    shift_below.push_back(static_cast<uint8_t>(32 + i % 4));
+    knee.push_back(static_cast<int32_t>(i % 11) - 5);
+  }
+  plain::ConvolutionT op = l.op();
+  op.epilogues.push_back(
+      l.builder.fixed_point(l.builder.fixed_point_line(multiplier, offset, shift), 15, knee,
+                            l.builder.fixed_point_line(multiplier_below, offset_below, shift_below)));
+  op.epilogues.push_back(l.builder.fixed_point(l.builder.fixed_point_line({1 << 30}, {5LL << 33}, {33}), 13));
+  const uint32_t bent = l.builder.codes(l.c.out_shape(), kUnsigned4),
+                 straight = l.builder.codes(l.c.out_shape(), kUnsigned4);
+  l.builder.node("conv", std::move(op), {l.input}, {bent, straight});
+  l.builder.code_output(bent);
+  l.builder.code_output(straight);
+  const std::vector<Values> outputs = run_every_way(l.builder, {l.in});
+  for (size_t i = 0; i < l.sums.size(); ++i) {
+    const size_t c = i % l.c.out_channels;
+    const auto sum = static_cast<int64_t>(l.sums[i]);
+    const int64_t code = sum < knee[c] ? (sum * multiplier_below[c] + offset_below[c]) >> shift_below[c]
+                                       : (sum * multiplier[c] + offset[c]) >> shift[c];
+    ASSERT_EQ(outputs[0][i], std::clamp<int64_t>(code, 0, 15)) << i;
+    ASSERT_EQ(outputs[1][i], std::clamp<int64_t>((sum * (1 << 30) + (5LL << 33)) >> 33, 0, 13)) << i;
+  }
+}
+
 TEST(Convolution, AddsARealResidualToReals) {
   ResidualLayer l;
   const Values residual = l.random.real_values(l.c.out_shape());

@@ -96,7 +96,9 @@ class SmallModel {
     plain::AveragePoolT pool;
     pool.window = std::make_unique<plain::WindowT>();
     pool.window->kernel_height = pool.window->kernel_width = 4;
-    pool.epilogue = builder.affine<double>({0.25}, {128}, 255);
+    constexpr int64_t kHalf = int64_t{1} << 31;
+    pool.epilogue = builder.fixed_point(builder.fixed_point_line({1 << 30}, {257 * kHalf}, {32}), 255, {0},
+                                        builder.fixed_point_line({1 << 29}, {257 * kHalf}, {32}));
     builder.node("average", std::move(pool), {looked_up_}, {mean});
     plain::DequantizeT dequantize;
     std::vector<float> values(256);

@@ -102,6 +102,8 @@ const Bent kLinear[] = {
      kDense, "window"},
 };
 
+constexpr int64_t kBeyondOffset = (int64_t{1} << 62) + 1;
+
 const Bent kEpilogues[] = {
     {"form_missing", [](TbitBuilder& b) { conv(b).epilogues[0]->form.Reset(); }, kConv, "epilogues[0].form"},
     {"affine_to_real", [](TbitBuilder& b) { tensor(b, node(b, kConvNode).outputs[0]).element = plain::Element::Real; },
@@ -170,6 +172,46 @@ const Bent kEpilogues[] = {
      "node 'interpolate'", "epilogue.offset"},
     {"bent_offset_infinite", [](TbitBuilder& b) { bent_affine(b).offset = b.blob(std::vector<double>{INFINITY}); },
      "node 'interpolate'", "epilogue.offset"},
+    {"fixed_line_missing", [](TbitBuilder& b) { fixed_point(b).line.reset(); }, kAverage, "epilogue.line is missing"},
+    {"fixed_multiplier", [](TbitBuilder& b) { fixed_point(b).line->multiplier = b.blob(std::vector{INT32_MIN}); },
+     kAverage, "epilogue.line.multiplier"},
+    {"fixed_offset_low", [](TbitBuilder& b) { fixed_point(b).line->offset = b.blob(std::vector{-kBeyondOffset}); },
+     kAverage, "epilogue.line.offset"},
+    {"fixed_offset_high", [](TbitBuilder& b) { fixed_point(b).below->offset = b.blob(std::vector{kBeyondOffset}); },
+     kAverage, "epilogue.below.offset"},
+    {"fixed_offset_missing", [](TbitBuilder& b) { fixed_point(b).line->offset.reset(); }, kAverage,
+     "epilogue.line.offset"},
+    {"fixed_shift_small", [](TbitBuilder& b) { fixed_point(b).line->shift = b.blob(std::vector<uint8_t>{31}); },
+     kAverage, "epilogue.line.shift"},
+    {"fixed_shift_large", [](TbitBuilder& b) { fixed_point(b).below->shift = b.blob(std::vector<uint8_t>{63}); },
+     kAverage, "epilogue.below.shift"},
+    {"fixed_shift_size",
+     [](TbitBuilder& b) {
+       fixed_point(b).line->shift = b.blob(std::vector<uint8_t>{32, 32});
+     },
+     kAverage, "epilogue.line.shift"},
+    {"fixed_knee_alone", [](TbitBuilder& b) { fixed_point(b).below.reset(); }, kAverage, "epilogue.below"},
+    {"fixed_below_alone", [](TbitBuilder& b) { fixed_point(b).knee.reset(); }, kAverage, "epilogue.below"},
+    {"fixed_knee_size",
+     [](TbitBuilder& b) {
+       fixed_point(b).knee = b.blob(std::vector<int32_t>{1, 2});
+     },
+     kAverage, "epilogue.knee"},
+    {"fixed_below_channels",
+     [](TbitBuilder& b) {
+       fixed_point(b).below = b.fixed_point_line({1, 2, 3}, {1, 2, 3}, {32, 32, 32});
+     },
+     kAverage, "epilogue.below"},
+    {"fixed_limits", [](TbitBuilder& b) { fixed_point(b).lowest = 255, fixed_point(b).highest = 254; }, kAverage,
+     "epilogue.lowest"},
+    {"fixed_to_real",
+     [](TbitBuilder& b) { tensor(b, node(b, kAveragePoolNode).outputs[0]).element = plain::Element::Real; }, kAverage,
+     "epilogue.form"},
+    {"fixed_of_reals",
+     [](TbitBuilder& b) {
+       node(b, kQuantizeNode).op.AsQuantize()->epilogue = b.fixed_point(b.fixed_point_line({1}, {0}, {32}), 3);
+     },
+     "node 'quantize'", "epilogue.form"},
     {"quantize_to_real", [](TbitBuilder& b) { node(b, kQuantizeNode).op.AsQuantize()->epilogue = b.identity(); },
      "node 'quantize'", "epilogue.form"},
 };

@@ -99,7 +99,7 @@ TEST(Schema, MayNotChangeWhatIsThere) {
   EXPECT_FALSE(conforms(current(), edited("stride_height: uint32 = 1", "stride_height: uint32 = 2")));
   EXPECT_FALSE(conforms(current(), edited("  MaxPool,\n  AveragePool,", "  AveragePool,\n  MaxPool,")));
   EXPECT_FALSE(conforms(current(), edited("  ResidualAdd,\n}", "}"))) << "the last operator is removed";
-  EXPECT_FALSE(conforms(current(), edited("RealAffine, BentAffine }", "RealAffine }"))) << "the last form is removed";
+  EXPECT_FALSE(conforms(current(), edited("BentAffine, FixedPoint }", "BentAffine }"))) << "the last form is removed";
   EXPECT_FALSE(conforms(current(), edited("{ Thresholds, Affine,", "{ Affine, Thresholds,")));
   EXPECT_FALSE(conforms(current(), edited("  HalfEven,\n  Floor,", "  Floor,\n  HalfEven,")));
   EXPECT_FALSE(conforms(current(), edited("  offset: uint64;\n  size: uint64;", "  size: uint64;\n  offset: uint64;")));

@@ -168,6 +168,28 @@ class TbitBuilder {
     return form;
   }
 
+  std::unique_ptr<plain::FixedPointLineT> fixed_point_line(const std::vector<int32_t>& multiplier,
+                                                           const std::vector<int64_t>& offset,
+                                                           const std::vector<uint8_t>& shift) {
+    auto line = std::make_unique<plain::FixedPointLineT>();
+    line->multiplier = blob(multiplier);
+    line->offset = blob(offset);
+    line->shift = blob(shift);
+    return line;
+  }
+
+  /// Without a knee where there is no line below it.
+  std::unique_ptr<plain::EpilogueT> fixed_point(std::unique_ptr<plain::FixedPointLineT> line, uint8_t highest,
+                                                const std::vector<int32_t>& knee = {},
+                                                std::unique_ptr<plain::FixedPointLineT> below = nullptr) {
+    plain::FixedPointT form;
+    form.line = std::move(line);
+    form.highest = highest;
+    if (below) form.knee = blob(knee);
+    form.below = std::move(below);
+    return epilogue(std::move(form));
+  }
+
   std::unique_ptr<plain::EpilogueT> real_affine(const std::vector<double>& multiplier,
                                                 const std::vector<double>& offset, double residual_multiplier = 0) {
     plain::RealAffineT form;
