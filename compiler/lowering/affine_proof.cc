@@ -1,10 +1,14 @@
 #include "compiler/lowering/affine_proof.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
+#include <thread>
+#include <vector>
 
 #include "compiler/lowering/rising_function.h"
+#include "compiler/lowering/thresholds.h"
 
 namespace tidbit::compiler {
 namespace {
@@ -102,20 +106,41 @@ class ChannelProof {
 /// sums, and the ends, must give the same code: so there is no sum where the two functions could differ.
 class ResidualProof {
  public:
-  ResidualProof(const Chain& before, const CodeFunction& after, const ResidualInput& residual, const SumDomain& domain)
-      : before_(before), after_(after), residual_(residual), domain_(domain) {}
+  ResidualProof(const Chain& before, const CodeFunction& after, const ResidualInput& residual, const SumDomain& domain,
+                int64_t channels)
+      : before_(before),
+        residual_(residual),
+        domain_(domain),
+        after_(find_thresholds(after, {SumDomain::Kind::Float64, {}, {}}, after.chain.uniform() ? 1 : channels)) {}
 
+  /// Millions of sums for each channel of an 8-bit layer: all processors share them.
   bool holds(const op::Affine& affine, int64_t channels) const {
-    for (int64_t c = 0; c < channels; ++c) {
-      for (int32_t code = 0; code < residual_.grid->levels(); ++code) {
-        if (!holds(affine, c, residual_.grid->value(code))) return false;
+    std::atomic<int64_t> next = 0;
+    std::atomic<bool> all = true;
+    const auto prove = [&] {
+      for (int64_t c = next++; c < channels && all; c = next++) {
+        if (!holds_in(affine, c)) all = false;
       }
+    };
+    constexpr int64_t kLeastShare = 4096;  // channels x residual codes that are worth a thread
+    const int64_t shares = channels * residual_.grid->levels() / kLeastShare;
+    std::vector<std::jthread> others;
+    const int64_t threads = std::min<int64_t>(shares, std::thread::hardware_concurrency());
+    for (int64_t i = 1; i < threads; ++i) others.emplace_back(prove);
+    prove();
+    others.clear();  // joins
+    return all;
+  }
+
+ private:
+  bool holds_in(const op::Affine& affine, int64_t c) const {
+    for (int32_t code = 0; code < residual_.grid->levels(); ++code) {
+      if (!holds_for(affine, c, residual_.grid->value(code))) return false;
     }
     return true;
   }
 
- private:
-  bool holds(const op::Affine& affine, int64_t c, int32_t v) const {
+  bool holds_for(const op::Affine& affine, int64_t c, int32_t v) const {
     const KeyRange range = key_range(domain_, c);
     if (!equal(affine, c, v, range.lowest) || !equal(affine, c, v, range.highest)) return false;
     const auto i = static_cast<size_t>(c);
@@ -133,33 +158,52 @@ class ResidualProof {
     return !bent || equal_around((affine.knee[i] - b) / m, affine, c, v, above);
   }
 
-  bool equal(const op::Affine& affine, int64_t c, int32_t v, int64_t sum) const {
+  AffineResult result(const op::Affine& affine, int64_t c, int32_t v, int64_t sum) const {
+    return affine_result(affine, static_cast<double>(sum), c, v);
+  }
+
+  /// Whether this is the code of what comes behind the residual's sum: whether that reaches its threshold, and not the
+  /// next one.
+  bool is_code(int32_t code, int64_t c, int32_t v, int64_t sum) const {
+    const int64_t channel = after_.channels == 1 ? 0 : c, step = code - after_.lowest;
+    if (step < 0 || step > after_.steps) return false;
     const double real = before_(static_cast<double>(sum), c) + residual_.scale * v;
-    return after_.code(after_.chain(real, c)) == affine_result(affine, static_cast<double>(sum), c, v).code;
+    const double key = after_.falling[static_cast<size_t>(channel)] != 0 ? -real : real;
+    const double* values = after_.values.data() + channel * after_.steps;
+    return (step == 0 || key >= values[step - 1]) && (step == after_.steps || key < values[step]);
+  }
+
+  bool equal(const op::Affine& affine, int64_t c, int32_t v, int64_t sum) const {
+    return is_code(result(affine, c, v, sum).code, c, v, sum);
   }
 
   /// Whether codes are equal around the place where the candidate comes to reach something, and whether it does so
-  /// there.
+  /// there: between the two sums next to the place, or within one sum more on either side where it is close to one.
   bool equal_around(double place, const op::Affine& affine, int64_t c, int32_t v, const auto& reached) const {
+    return equal_around(place, 0, affine, c, v, reached) || equal_around(place, 1, affine, c, v, reached);
+  }
+
+  bool equal_around(double place, int64_t more, const op::Affine& affine, int64_t c, int32_t v,
+                    const auto& reached) const {
     const KeyRange range = key_range(domain_, c);
     const double clamped =
-        std::clamp(std::floor(place), static_cast<double>(range.lowest) - 2, static_cast<double>(range.highest) + 1);
-    const int64_t first = std::max(static_cast<int64_t>(clamped) - 1, range.lowest);
-    const int64_t last = std::min(static_cast<int64_t>(clamped) + 2, range.highest);
-    for (int64_t sum = first; sum <= last; ++sum) {
-      if (!equal(affine, c, v, sum)) return false;
-    }
+        std::clamp(std::floor(place), static_cast<double>(range.lowest) - 1, static_cast<double>(range.highest));
+    const int64_t first = std::max(static_cast<int64_t>(clamped) - more, range.lowest);
+    const int64_t last = std::min(static_cast<int64_t>(clamped) + 1 + more, range.highest);
     const bool falls = affine.multiplier[static_cast<size_t>(c)] < 0;
-    const auto reached_at = [&](int64_t sum) {
-      return reached(affine_result(affine, static_cast<double>(sum), c, v)) != falls;
-    };
-    return (first <= range.lowest || !reached_at(first)) && (last >= range.highest || reached_at(last));
+    for (int64_t sum = first; sum <= last; ++sum) {
+      const AffineResult found = result(affine, c, v, sum);
+      if (!is_code(found.code, c, v, sum)) return false;
+      if (sum == first && first > range.lowest && reached(found) != falls) return false;
+      if (sum == last && last < range.highest && reached(found) == falls) return false;
+    }
+    return true;
   }
 
   const Chain& before_;
-  const CodeFunction& after_;
   const ResidualInput& residual_;
   const SumDomain& domain_;
+  op::Thresholds after_;  // over reals
 };
 
 }  // namespace
@@ -173,7 +217,7 @@ bool gives_codes(const op::Affine& affine, const CodeFunction& function, const S
 
 bool gives_codes(const op::Affine& affine, const Chain& before, const CodeFunction& after,
                  const ResidualInput& residual, const SumDomain& domain, int64_t channels) {
-  return ResidualProof(before, after, residual, domain).holds(affine, channels);
+  return ResidualProof(before, after, residual, domain, channels).holds(affine, channels);
 }
 
 }  // namespace tidbit::compiler

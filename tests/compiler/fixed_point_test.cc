@@ -8,12 +8,10 @@
 #include <limits>
 #include <random>
 
+#include "tests/compiler/epilogues.h"
+
 namespace tidbit::compiler {
 namespace {
-
-SumDomain integers(int64_t lowest, int64_t highest, size_t channels) {
-  return {SumDomain::Kind::Integer, std::vector<int64_t>(channels, lowest), std::vector<int64_t>(channels, highest)};
-}
 
 /// Thresholds of a function that rises over [-size, size], by trying every sum.
 void append(op::Thresholds& thresholds, int64_t size, bool falling, const auto& code_of) {
@@ -27,22 +25,11 @@ void append(op::Thresholds& thresholds, int64_t size, bool falling, const auto& 
   thresholds.falling.push_back(falling);
 }
 
-int32_t threshold_code(const op::Thresholds& t, int64_t sum, size_t c) {
-  const auto* begin = t.values.data() + c * static_cast<size_t>(t.steps);
-  const auto s = static_cast<double>(t.falling[c] ? -sum : sum);
-  return t.lowest + static_cast<int32_t>(std::count_if(begin, begin + t.steps, [=](double v) { return s >= v; }));
-}
-
-int32_t code(const op::FixedPoint& f, int64_t sum, size_t c) {
-  const op::FixedPointLine& line = !f.knee.empty() && sum < f.knee[c] ? f.below : f.line;
-  const int64_t value = (sum * line.multiplier[c] + line.offset[c]) >> line.shift[c];
-  return static_cast<int32_t>(std::clamp<int64_t>(value, f.lowest, f.highest));
-}
-
 void expect_equal(const op::FixedPoint& found, const op::Thresholds& thresholds, int64_t size) {
   for (size_t c = 0; c < static_cast<size_t>(thresholds.channels); ++c) {
-    for (int64_t sum = -size; sum <= size; ++sum) {
-      ASSERT_EQ(code(found, sum, c), threshold_code(thresholds, sum, c)) << "sum " << sum << " channel " << c;
+    for (int64_t i = -size; i <= size; ++i) {
+      const auto sum = static_cast<double>(i);
+      ASSERT_EQ(code_of(found, sum, c), code_of(thresholds, sum, c)) << "sum " << sum << " channel " << c;
     }
   }
 }
@@ -88,14 +75,13 @@ TEST(FindFixedPointLimits, SumsTakeAllOfInt32) {
   const double slope = 256 / std::exp2(32);
   for (int k = 1; k <= 255; ++k) thresholds.values.push_back(std::ceil((k - 128.5) / slope));
   thresholds.falling = {0};
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  constexpr int32_t kMost = std::numeric_limits<int32_t>::max();
   const auto found = find_fixed_point(thresholds, integers(-kMost, kMost, 1));
   ASSERT_TRUE(found);
   for (const double step : thresholds.values) {
-    const auto at = static_cast<int64_t>(step);
-    for (const int64_t sum : {at - 1, at}) ASSERT_EQ(code(*found, sum, 0), threshold_code(thresholds, sum, 0)) << sum;
+    for (const double sum : {step - 1, step}) ASSERT_EQ(code_of(*found, sum, 0), code_of(thresholds, sum, 0)) << sum;
   }
-  for (const int64_t sum : {-kMost, kMost}) EXPECT_EQ(code(*found, sum, 0), threshold_code(thresholds, sum, 0));
+  for (const int32_t sum : {-kMost, kMost}) EXPECT_EQ(code_of(*found, sum, 0), code_of(thresholds, sum, 0));
 }
 
 TEST(FindFixedPointLimits, AHalfOfAStepASumIsTooSteep) {
