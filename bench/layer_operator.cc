@@ -36,14 +36,26 @@ LayerEpilogue::LayerEpilogue(const ConvolutionShape& shape, const Grid& weights,
     epilogue_.values = values_.data();
     return;
   }
-  epilogue_.form = EpilogueForm::Affine32;
-  for (int32_t c = 0; c < shape.out_channels; ++c) {
-    multiplier_.push_back(static_cast<float>(levels / spread * (1 + c % 7 * 0.01)));
-    offset_.push_back(static_cast<float>(levels) / 2 + static_cast<float>(c % 5));
-  }
-  epilogue_.multiplier = multiplier_.data();
-  epilogue_.offset = offset_.data();
   epilogue_.highest = levels - 1;
+  for (int32_t c = 0; c < shape.out_channels; ++c) {
+    const double slope = levels / spread * (1 + c % 7 * 0.01), offset = levels / 2.0 + c % 5;
+    lines_.multiplier.push_back(static_cast<float>(slope));
+    lines_.offset.push_back(static_cast<float>(offset));
+    fixed_.shift.push_back(static_cast<uint8_t>(std::clamp(30 - std::ilogb(slope), 32, 53)));
+    fixed_.multiplier.push_back(static_cast<int32_t>(std::ldexp(slope, fixed_.shift.back())));
+    fixed_.offset.push_back(static_cast<int64_t>(std::ldexp(offset, fixed_.shift.back())));
+  }
+  // What the compiler mostly finds for layers of so many codes.
+  if (activations.bits > 4) {
+    epilogue_.form = EpilogueForm::FixedPoint;
+    epilogue_.multiplier = fixed_.multiplier.data();
+    epilogue_.offset = fixed_.offset.data();
+    epilogue_.shift = fixed_.shift.data();
+  } else {
+    epilogue_.form = EpilogueForm::Affine32;
+    epilogue_.multiplier = lines_.multiplier.data();
+    epilogue_.offset = lines_.offset.data();
+  }
 }
 
 ConvolutionOperator::ConvolutionOperator(const GemmKernel& kernel, const GemmProblem& problem)

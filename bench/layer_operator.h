@@ -14,7 +14,8 @@
 
 namespace tidbit::bench {
 
-/// Scale, offset and requantization to codes as wide as the layer's input: thresholds up to 2 bits, else float32.
+/// Scale, offset and requantization to codes as wide as the layer's input: thresholds up to 2 bits, float32 up to 4,
+/// else fixed point.
 class LayerEpilogue {
  public:
   LayerEpilogue(const kernels::ConvolutionShape& shape, const Grid& weights, const Grid& activations);
@@ -22,7 +23,14 @@ class LayerEpilogue {
 
  private:
   std::vector<int32_t> values_;
-  std::vector<float> multiplier_, offset_;
+  struct {
+    std::vector<float> multiplier, offset;
+  } lines_;
+  struct {
+    std::vector<int32_t> multiplier;
+    std::vector<int64_t> offset;
+    std::vector<uint8_t> shift;
+  } fixed_;
   kernels::Epilogue epilogue_;
 };
 

@@ -6,7 +6,7 @@
 
 #include "compiler/elementwise.h"
 #include "compiler/lowering/affine_proof.h"
-#include "compiler/lowering/fixed_point.h"
+#include "compiler/lowering/lines.h"
 #include "compiler/lowering/thresholds.h"
 
 namespace tidbit::compiler {
@@ -125,26 +125,30 @@ int32_t CodeFunction::code(double real) const {
 op::Epilogue find_epilogue(const CodeFunction& function, const SumDomain& domain, int64_t channels) {
   op::Thresholds thresholds = find_thresholds(function, domain, channels);
   if (thresholds.steps <= kFewSteps) return thresholds;
-  std::optional<op::Affine> affine;
-  if (rounds_half_even(function.quantizer)) {
-    affine = affine_candidate(function.chain, function.scale, -function.grid.base, channels);
-  }
+  const int32_t highest = thresholds.lowest + static_cast<int32_t>(thresholds.steps);
   const auto admitted = [&](op::Affine candidate) -> std::optional<op::Affine> {
     candidate.lowest = thresholds.lowest;
-    candidate.highest = thresholds.lowest + static_cast<int32_t>(thresholds.steps);
+    candidate.highest = highest;
     if (!gives_codes(candidate, function, domain, channels)) return std::nullopt;
     shrink(candidate);
     return candidate;
   };
+  std::optional<op::Affine> own;
+  if (rounds_half_even(function.quantizer)) {
+    own = affine_candidate(function.chain, function.scale, -function.grid.base, channels);
+  }
   // From the cheapest to the dearest.
-  if (affine) {
-    if (const auto found = admitted(in_float32(*affine))) return *found;
+  if (own) {
+    if (const auto found = admitted(in_float32(*own))) return *found;
   }
   if (domain.kind == SumDomain::Kind::Integer) {
-    if (const auto found = find_fixed_point(thresholds, domain)) return *found;
+    if (const auto lines = find_lines(thresholds, domain)) {
+      if (const auto found = fixed_point(*lines, thresholds.lowest, highest)) return *found;
+      if (const auto found = admitted(in_float32(affine(*lines, thresholds.lowest, highest)))) return *found;
+    }
   }
-  if (affine) {
-    if (const auto found = admitted(*affine)) return *found;
+  if (own) {
+    if (const auto found = admitted(*own)) return *found;
   }
   return thresholds;
 }

@@ -1,5 +1,5 @@
-// The search for fixed-point lines, against the thresholds on every sum.
-#include "compiler/lowering/fixed_point.h"
+// Lines through thresholds, and what becomes of them, against the thresholds on every sum.
+#include "compiler/lowering/lines.h"
 
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ void append(op::Thresholds& thresholds, int64_t size, bool falling, const auto& 
   thresholds.falling.push_back(falling);
 }
 
-void expect_equal(const op::FixedPoint& found, const op::Thresholds& thresholds, int64_t size) {
+void expect_equal(const op::Epilogue& found, const op::Thresholds& thresholds, int64_t size) {
   for (size_t c = 0; c < static_cast<size_t>(thresholds.channels); ++c) {
     for (int64_t i = -size; i <= size; ++i) {
       const auto sum = static_cast<double>(i);
@@ -34,24 +34,53 @@ void expect_equal(const op::FixedPoint& found, const op::Thresholds& thresholds,
   }
 }
 
-class FindFixedPoint : public testing::TestWithParam<double> {};  // the slopes' order of magnitude
+std::optional<op::FixedPoint> find_fixed_point(const op::Thresholds& t, const SumDomain& domain) {
+  const auto lines = find_lines(t, domain);
+  return lines ? fixed_point(*lines, t.lowest, t.lowest + static_cast<int32_t>(t.steps)) : std::nullopt;
+}
 
-TEST_P(FindFixedPoint, GivesTheThresholdsCodes) {
+constexpr int64_t kSize = 9000;
+constexpr size_t kChannels = 24;
+
+/// Of lines of about that slope, rising and falling, whose knees lie within `spread` of the middle code. Some channels
+/// never leave their first code; where the spread is large, some begin above it, and some never reach the last.
+op::Thresholds of_lines(double slope, bool bent, double spread) {
   std::mt19937 random(3);
   std::uniform_real_distribution<double> real(-1, 1);
-  constexpr int64_t kSize = 9000;
+  op::Thresholds thresholds = {.channels = kChannels, .steps = 251, .lowest = 2, .values = {}, .falling = {}};
+  for (size_t c = 0; c < kChannels; ++c) {
+    const double m = c % 6 == 0 ? 0 : slope * std::exp2(real(random)), offset = 128 + spread * real(random);
+    const double below = bent ? 0.3 + 0.2 * real(random) : 1;
+    append(thresholds, kSize, c % 3 == 0, [=](int64_t sum) {
+      const double y = m * static_cast<double>(sum);
+      return std::nearbyint((y < 0 ? y * below : y) + offset);
+    });
+  }
+  return thresholds;
+}
+
+class AffineLines : public testing::TestWithParam<double> {};  // the slopes' order of magnitude
+
+TEST_P(AffineLines, GiveTheThresholdsCodesInFloat32) {
   for (const bool bent : {false, true}) {
-    op::Thresholds thresholds = {.channels = 24, .steps = 251, .lowest = 2, .values = {}, .falling = {}};
-    for (int64_t c = 0; c < thresholds.channels; ++c) {
-      // Some channels never leave their first code, some begin above it, some never reach the last.
-      const double slope = c % 6 == 0 ? 0 : GetParam() * std::exp2(real(random)), offset = 128 + 200 * real(random);
-      const double below = bent ? 0.3 + 0.2 * real(random) : 1;
-      append(thresholds, kSize, c % 3 == 0, [=](int64_t sum) {
-        const double y = slope * static_cast<double>(sum);
-        return std::nearbyint((y < 0 ? y * below : y) + offset);
-      });
-    }
-    const auto found = find_fixed_point(thresholds, integers(-kSize, kSize, 24));
+    const op::Thresholds thresholds = of_lines(GetParam(), bent, 90);
+    const auto lines = find_lines(thresholds, integers(-kSize, kSize, kChannels));
+    ASSERT_TRUE(lines);
+    op::Affine found = affine(*lines, 2, 253);
+    EXPECT_EQ(!found.knee.empty(), bent);
+    found.float32 = true;
+    expect_equal(found, thresholds, kSize);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Slopes, AffineLines, testing::Values(5.0, 0.9, 0.4));
+
+class FixedPointLines : public testing::TestWithParam<double> {};
+
+TEST_P(FixedPointLines, GiveTheThresholdsCodes) {
+  for (const bool bent : {false, true}) {
+    const op::Thresholds thresholds = of_lines(GetParam(), bent, 200);
+    const auto found = find_fixed_point(thresholds, integers(-kSize, kSize, kChannels));
     ASSERT_TRUE(found);
     EXPECT_EQ(!found->knee.empty(), bent);
     EXPECT_EQ(found->lowest, 2);
@@ -68,9 +97,9 @@ TEST_P(FindFixedPoint, GivesTheThresholdsCodes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Slopes, FindFixedPoint, testing::Values(0.2, 0.05, 0.012, 0.004));
+INSTANTIATE_TEST_SUITE_P(Slopes, FixedPointLines, testing::Values(0.2, 0.05, 0.012, 0.004));
 
-TEST(FindFixedPointLimits, SumsTakeAllOfInt32) {
+TEST(FindLines, SumsTakeAllOfInt32) {
   op::Thresholds thresholds = {.channels = 1, .steps = 255, .values = {}, .falling = {}};
   const double slope = 256 / std::exp2(32);
   for (int k = 1; k <= 255; ++k) thresholds.values.push_back(std::ceil((k - 128.5) / slope));
@@ -84,7 +113,7 @@ TEST(FindFixedPointLimits, SumsTakeAllOfInt32) {
   for (const int32_t sum : {-kMost, kMost}) EXPECT_EQ(code_of(*found, sum, 0), code_of(thresholds, sum, 0));
 }
 
-TEST(FindFixedPointLimits, AHalfOfAStepASumIsTooSteep) {
+TEST(FindLines, AHalfOfAStepASumIsTooSteep) {
   for (const double slope : {0.49, 0.51}) {
     op::Thresholds thresholds = {.channels = 1, .steps = 100, .values = {}, .falling = {}};
     append(thresholds, 300, false, [=](int64_t sum) { return std::floor(slope * static_cast<double>(sum)); });
@@ -92,14 +121,14 @@ TEST(FindFixedPointLimits, AHalfOfAStepASumIsTooSteep) {
   }
 }
 
-TEST(FindFixedPointLimits, ACurveHasNone) {
+TEST(FindLines, ACurveHasNone) {
   op::Thresholds thresholds = {.channels = 1, .steps = 255, .values = {}, .falling = {}};
   append(thresholds, 5000, false,
          [](int64_t sum) { return std::nearbyint(128 + 127 * std::tanh(static_cast<double>(sum) / 1000)); });
   EXPECT_FALSE(find_fixed_point(thresholds, integers(-5000, 5000, 1)));
 }
 
-TEST(FindFixedPointLimits, OneStepOutOfPlaceHasNone) {
+TEST(FindLines, OneStepOutOfPlaceHasNone) {
   op::Thresholds thresholds = {.channels = 1, .steps = 200, .values = {}, .falling = {}};
   append(thresholds, 5000, false, [](int64_t sum) { return std::floor(static_cast<double>(sum) / 20 + 100); });
   ASSERT_TRUE(find_fixed_point(thresholds, integers(-5000, 5000, 1)));

@@ -1,4 +1,4 @@
-#include "compiler/lowering/fixed_point.h"
+#include "compiler/lowering/lines.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +12,9 @@
 namespace tidbit::compiler {
 namespace {
 
-constexpr int kLeastShift = 32;  // the kernels take the upper halves
-constexpr int kMostShift = 53;   // 2^8 codes shifted so, and sums times multipliers below 2^31, stay within int64
+constexpr int kLeastFixedPointShift = 32;  // the kernels take the upper halves
+constexpr int kLeastShift = 16;
+constexpr int kMostShift = 53;  // 2^8 codes shifted so, and sums times multipliers below 2^31, stay within int64
 constexpr int64_t kMostMultiplier = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMostOffset = int64_t{1} << 62;
 
@@ -23,36 +24,29 @@ struct Bound {
   int32_t code;
 };
 
-struct Line {
-  int64_t multiplier = 0;
-  int64_t offset = 0;
-  int shift = kLeastShift;
-};
-
-/// A rising line from `reached` that stays below `unreached`; both ascend. For a multiplier M, the offset must lie
-/// between max(code*2^shift - M*sum) over the reached and min(code*2^shift - M*sum) - 1 over the unreached. Where it
-/// cannot, the two bounds that contradict each other do so for all smaller multipliers, or for all larger ones: a
-/// bisection finds a multiplier if there is one.
+/// A rising line through all that it must reach and nothing that it must not. With a multiplier M, the offset must lie
+/// between max(code*2^shift - M*sum) over `reached` and min(code*2^shift - M*sum) - 1 over `unreached`. The gap between
+/// these is concave in M, and its slope is the distance of the two sums that bound it: bisection finds its peak.
 std::optional<Line> find_line(std::span<const Bound> reached, std::span<const Bound> unreached, int shift) {
-  int64_t least = 0, most = kMostMultiplier;
+  std::optional<Line> widest;
+  int64_t widest_gap = 0, least = 0, most = kMostMultiplier;
   while (least <= most) {
     const int64_t multiplier = std::midpoint(least, most);
     const auto offset_at = [&](const Bound& bound) { return (int64_t{bound.code} << shift) - multiplier * bound.sum; };
     const auto low = std::ranges::max(reached, {}, offset_at), high = std::ranges::min(unreached, {}, offset_at);
     const int64_t lowest = offset_at(low), highest = offset_at(high) - 1;
-    if (lowest <= highest) {
-      const int64_t offset = std::midpoint(lowest, highest);
-      if (std::abs(offset) > kMostOffset) return std::nullopt;
-      return Line{multiplier, offset, shift};
+    if (lowest <= highest && (!widest || highest - lowest > widest_gap)) {
+      widest = Line{multiplier, std::midpoint(lowest, highest), shift};
+      widest_gap = highest - lowest;
     }
-    if (low.sum == high.sum) return std::nullopt;
+    if (low.sum == high.sum) break;
     if (low.sum > high.sum) {
       least = multiplier + 1;
     } else {
       most = multiplier - 1;
     }
   }
-  return std::nullopt;
+  return widest && std::abs(widest->offset) <= kMostOffset ? widest : std::nullopt;
 }
 
 /// One channel's thresholds, over keys: sums, negated where the code falls with them.
@@ -90,7 +84,7 @@ class Steps {
     }
     if (reached.empty() || unreached.empty() || reached.back().code < unreached.front().code) {
       const int32_t constant = reached.empty() ? lowest_code_ : reached.back().code;
-      return Line{0, int64_t{constant} << kLeastShift};
+      return Line{0, (2 * int64_t{constant} + 1) << (kLeastFixedPointShift - 1), kLeastFixedPointShift};  // its middle
     }
     // The shift that leaves the multiplier the most bits, by the slope of the steps.
     const double codes = reached.back().code - unreached.front().code + 1;
@@ -107,12 +101,6 @@ class Steps {
   int64_t lowest_, highest_;
   int32_t lowest_code_;
   std::vector<int64_t> keys_;
-};
-
-/// Lines over keys, `below` for those below the knee; equal, with the least knee, where one does.
-struct Lines {
-  Line line, below;
-  int64_t knee = std::numeric_limits<int32_t>::min();
 };
 
 /// One line, or the longest that begins at the lowest key and one for the rest.
@@ -132,8 +120,7 @@ std::optional<Lines> find_lines(const Steps& steps) {
 Lines over_sums(const Lines& lines, const Steps& steps) {
   if (!steps.falling()) return lines;
   const auto negated = [](const Line& line) { return Line{-line.multiplier, line.offset, line.shift}; };
-  const bool bent = lines.knee > std::numeric_limits<int32_t>::min();
-  return {negated(lines.below), negated(lines.line), bent ? 1 - lines.knee : lines.knee};
+  return {negated(lines.below), negated(lines.line), lines.bent() ? 1 - lines.knee : lines.knee};
 }
 
 void append(op::FixedPointLine& lines, const Line& line) {
@@ -142,24 +129,56 @@ void append(op::FixedPointLine& lines, const Line& line) {
   lines.shift.push_back(static_cast<uint8_t>(line.shift));
 }
 
+bool any_bent(const std::vector<Lines>& lines) { return std::ranges::any_of(lines, &Lines::bent); }
+
 }  // namespace
 
-std::optional<op::FixedPoint> find_fixed_point(const op::Thresholds& thresholds, const SumDomain& domain) {
-  op::FixedPoint result;
-  result.lowest = thresholds.lowest;
-  result.highest = thresholds.lowest + static_cast<int32_t>(thresholds.steps);
+double Line::slope() const { return std::ldexp(static_cast<double>(multiplier), -shift); }
+double Line::at(double sum) const { return slope() * sum + std::ldexp(static_cast<double>(offset), -shift); }
+
+std::optional<std::vector<Lines>> find_lines(const op::Thresholds& thresholds, const SumDomain& domain) {
+  std::vector<Lines> result;
   for (size_t c = 0; c < static_cast<size_t>(thresholds.channels); ++c) {
     const Steps steps(thresholds, domain, c);
     const auto found = find_lines(steps);
     if (!found) return std::nullopt;
-    const Lines lines = over_sums(*found, steps);
-    append(result.line, lines.line);
-    append(result.below, lines.below);
-    result.knee.push_back(static_cast<int32_t>(lines.knee));
+    result.push_back(over_sums(*found, steps));
   }
-  if (std::ranges::count(result.knee, std::numeric_limits<int32_t>::min()) == std::ssize(result.knee)) {
-    result.knee.clear();
-    result.below = {};
+  return result;
+}
+
+std::optional<op::FixedPoint> fixed_point(const std::vector<Lines>& lines, int32_t lowest, int32_t highest) {
+  op::FixedPoint result;
+  result.lowest = lowest;
+  result.highest = highest;
+  const bool bent = any_bent(lines);
+  for (const Lines& channel : lines) {
+    if (std::min(channel.line.shift, channel.below.shift) < kLeastFixedPointShift) return std::nullopt;
+    append(result.line, channel.line);
+    if (!bent) continue;
+    append(result.below, channel.below);
+    result.knee.push_back(static_cast<int32_t>(channel.knee));
+  }
+  return result;
+}
+
+op::Affine affine(const std::vector<Lines>& lines, int32_t lowest, int32_t highest) {
+  constexpr double kHalf = 0.5;  // it is rounded to nearest, the lines are rounded down
+  op::Affine result;
+  result.lowest = lowest;
+  result.highest = highest;
+  const bool bent = any_bent(lines);
+  for (const auto& [line, below, knee] : lines) {
+    const bool falls = line.slope() < 0 || below.slope() < 0;
+    // The knee is one of results, which those of falling lines pass from above.
+    const Line &upper = falls ? below : line, &lower = falls ? line : below;
+    result.multiplier.push_back(upper.slope());
+    result.offset.push_back(upper.at(0) - kHalf);
+    if (!bent) continue;
+    const double ratio = upper.slope() == 0 ? 1 : lower.slope() / upper.slope();
+    result.slope_below.push_back(ratio);
+    result.offset_below.push_back(lower.at(0) - kHalf - ratio * (upper.at(0) - kHalf));
+    result.knee.push_back(upper.at(static_cast<double>(knee) - kHalf) - kHalf);
   }
   return result;
 }
