@@ -70,7 +70,7 @@ class Steps {
     std::vector<int64_t> result;
     std::ranges::copy_if(keys_, std::back_inserter(result),
                          [&](int64_t key) { return key > lowest_ && key <= highest_; });
-    result.erase(std::ranges::unique(result).begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
     return result;
   }
 

@@ -189,23 +189,14 @@ struct Avx512 {
   }
 
   // To nearest, halves to even, whatever MXCSR says. Codes are 0 to 255.
-  template <class Mask>
-  static void store_nearest_codes(uint8_t* out, Mask mask, Floats x) {
-    store_bytes(out, mask, _mm512_cvtepi32_epi8(_mm512_cvt_roundps_epi32(x.v, kNearest)));
+  static Ints nearest(Floats x) { return {_mm512_cvt_roundps_epi32(x.v, kNearest)}; }
+  static Ints nearest(Doubles x) {
+    const __m512i low = _mm512_castsi256_si512(_mm512_cvt_roundpd_epi32(x.low, kNearest));
+    return {_mm512_inserti64x4(low, _mm512_cvt_roundpd_epi32(x.high, kNearest), 1)};
   }
-  /// Of 64 lanes, clamped. What is beyond int32 becomes the least one; so it is the upper limit that comes first.
-  static void store_many_nearest_codes(uint8_t* out, Floats a, Floats b, Floats c, Floats d, int32_t lowest,
-                                       int32_t highest) {
-    const __m512 most = _mm512_set1_ps(static_cast<float>(highest));
-    const auto nearest = [&](Floats x) { return _mm512_cvt_roundps_epi32(_mm512_min_ps(most, x.v), kNearest); };
-    const __m512i codes = packed_bytes(nearest(a), nearest(b), nearest(c), nearest(d));
-    _mm512_storeu_si512(out, _mm512_max_epu8(codes, _mm512_set1_epi8(static_cast<char>(lowest))));
-  }
-  template <class Mask>
-  static void store_nearest_codes(uint8_t* out, Mask mask, Doubles x) {
-    const __m512i codes = _mm512_castsi256_si512(_mm512_cvt_roundpd_epi32(x.low, kNearest));
-    store_bytes(out, mask,
-                _mm512_cvtepi32_epi8(_mm512_inserti64x4(codes, _mm512_cvt_roundpd_epi32(x.high, kNearest), 1)));
+  template <class Mask, class Reals>
+  static void store_nearest_codes(uint8_t* out, Mask mask, Reals x) {
+    store_bytes(out, mask, _mm512_cvtepi32_epi8(nearest(x).v));
   }
 
   static void store_floats(float* out, All, Doubles x) { _mm512_storeu_ps(out, to(0.0f, x).v); }

@@ -177,8 +177,10 @@ struct Vectors {
     const Residual& residual = block.residual;
     const ptrdiff_t at = pixel * residual.stride + first;
     if (residual.codes != nullptr) {
-      const auto code = V::on_grid(V::load(residual.codes + at, mask), residual.grid.step, residual.grid.base);
-      value = V::add(value, V::multiply(V::to(Real{}, code), V::broadcast(factor)));
+      const auto code = V::load(residual.codes + at, mask);
+      const bool values = residual.grid.step == 1 && residual.grid.base == 0;
+      const auto v = values ? code : V::on_grid(code, residual.grid.step, residual.grid.base);
+      value = V::add(value, V::multiply(V::to(Real{}, v), V::broadcast(factor)));
     } else if (residual.reals != nullptr) {
       const auto real = V::load(residual.reals + at, mask);
       value = V::add(value, V::multiply(V::to(Real{}, real), V::broadcast(factor)));
@@ -241,33 +243,35 @@ struct Vectors {
   }
 
   /// The same for V::kManyLanes (four times sixteen) lanes from `first` on: their codes are clamped and stored at once.
-  template <class Sum>
+  template <class Real, class Sum>
   static void affine_many_to_codes(const Strung<Sum>& strung, int32_t first) {
     const Epilogue& epilogue = strung.epilogue;
     const EpilogueBlock<Sum> block = strung.block;
     const auto multiplier = [&](int32_t q) {
-      return strung.template parameters<float>(epilogue.multiplier, first + q * kLanes);
+      return strung.template parameters<Real>(epilogue.multiplier, first + q * kLanes);
     };
     const auto offset = [&](int32_t q) {
-      return strung.template parameters<float>(epilogue.offset, first + q * kLanes);
+      return strung.template parameters<Real>(epilogue.offset, first + q * kLanes);
     };
     // One by one: g++ leaves an array that a loop walks in memory.
     const auto m0 = multiplier(0), m1 = multiplier(1), m2 = multiplier(2), m3 = multiplier(3);
     const auto b0 = offset(0), b1 = offset(1), b2 = offset(2), b3 = offset(3);
     const int32_t lowest = epilogue.lowest, highest = epilogue.highest;
-    constexpr typename V::All kAll{};
+    const auto most = V::broadcast(static_cast<Real>(highest));
     const auto store_all = [&](auto factor) {
       auto* out = static_cast<uint8_t*>(block.out) + first;
       for (int32_t p = 0; p < block.pixels; ++p, out += block.out_stride) {
-        V::store_many_nearest_codes(out, affine<float>(block, p, first, kAll, m0, b0, factor()),
-                                    affine<float>(block, p, first + kLanes, kAll, m1, b1, factor()),
-                                    affine<float>(block, p, first + 2 * kLanes, kAll, m2, b2, factor()),
-                                    affine<float>(block, p, first + 3 * kLanes, kAll, m3, b3, factor()), lowest,
-                                    highest);
+        // What is beyond int32 becomes the least one; so it is the upper limit that comes first.
+        const auto codes = [&](int32_t q, const auto& m, const auto& b) {
+          const auto value = affine<Real>(block, p, first + q * kLanes, typename V::All{}, m, b, factor());
+          return V::nearest(V::minimum(most, value));
+        };
+        V::store_many_codes(out, codes(0, m0, b0), codes(1, m1, b1), codes(2, m2, b2), codes(3, m3, b3), lowest,
+                            highest);
       }
     };
-    const auto factor = static_cast<float>(epilogue.residual_multiplier);
-    if (factor == 0) return store_all([] { return 0.0f; });
+    const auto factor = static_cast<Real>(epilogue.residual_multiplier);
+    if (factor == 0) return store_all([] { return Real{0}; });
     store_all([=] { return factor; });
   }
 
@@ -275,8 +279,8 @@ struct Vectors {
   static void affine_to_codes(const Strung<Sum>& strung) {
     const int32_t channels = strung.block.channels;
     int32_t first = 0;
-    if constexpr (V::kManyLanes == 4 * kLanes && std::is_same_v<Shape<Real>, Straight<float>>) {
-      for (; first + V::kManyLanes <= channels; first += V::kManyLanes) affine_many_to_codes(strung, first);
+    if constexpr (V::kManyLanes == 4 * kLanes && std::is_same_v<Shape<Real>, Straight<Real>>) {
+      for (; first + V::kManyLanes <= channels; first += V::kManyLanes) affine_many_to_codes<Real>(strung, first);
     }
     for (; first + kLanes <= channels; first += kLanes) {
       affine_lanes_to_codes<Real, Shape>(strung, first, typename V::All{});
@@ -357,8 +361,8 @@ struct Vectors {
     if (channels <= kFewChannels) return kLanes;
     int32_t pixels = 1;
     if constexpr (V::kManyLanes != 0) {
-      const bool many = epilogue.form == EpilogueForm::Affine32 || epilogue.form == EpilogueForm::FixedPoint;
-      if (!many || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
+      const bool counts = epilogue.form == EpilogueForm::Thresholds, reals = epilogue.form == EpilogueForm::Real;
+      if (counts || reals || channels >= V::kManyLanes || channels % kLanes != 0) return 1;
       while (pixels * channels % V::kManyLanes != 0) ++pixels;
     }
     return pixels;
