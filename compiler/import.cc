@@ -9,6 +9,7 @@
 
 #include "compiler/import/model_file.h"
 #include "compiler/import/node_import.h"
+#include "compiler/import/operator_table.h"
 #include "compiler/passes/rewrite.h"
 
 namespace tidbit::compiler {
@@ -68,70 +69,6 @@ std::vector<int> sorted_nodes(const onnx::GraphProto& proto) {
   return order;
 }
 
-enum class Domain : uint8_t { Onnx, Quantizers, ChannelsLast, Contributed, Unknown };
-
-Domain domain_of(const std::string& name) {
-  if (name.empty() || name == "ai.onnx") return Domain::Onnx;
-  if (name == "onnx.brevitas" || name == "qonnx" || name == "qonnx.custom_op.general" ||
-      name == "finn.custom_op.general") {
-    return Domain::Quantizers;
-  }
-  if (name == "com.microsoft") return Domain::Contributed;
-  return name == "qonnx.custom_op.channels_last" ? Domain::ChannelsLast : Domain::Unknown;
-}
-
-const OperatorImport* find_in(std::initializer_list<std::span<const OperatorImport>> tables, std::string_view name) {
-  for (const auto& table : tables) {
-    for (const OperatorImport& entry : table) {
-      if (entry.name == name) return &entry;
-    }
-  }
-  return nullptr;
-}
-
-/// Quantizers also come under no domain, and contributed operators also under ONNX's names.
-const OperatorImport* find_operator(const onnx::NodeProto& node) {
-  const std::string& name = node.op_type();
-  switch (domain_of(node.domain())) {
-    case Domain::Onnx: {
-      const OperatorImport* const own = find_onnx_operator(name);
-      return own ? own : find_in({quantizer_operators()}, name);
-    }
-    case Domain::Quantizers:
-      return find_in({quantizer_operators()}, name);
-    case Domain::ChannelsLast:
-      return find_in({channels_last_operators()}, name);
-    case Domain::Contributed:
-      return find_in({contributed_operators(), linear_quantizers()}, name);
-    case Domain::Unknown:
-      break;
-  }
-  return nullptr;
-}
-
-/// Why an operator that people meet is refused; empty where there is no more to say.
-std::string_view reason_against(std::string_view op) {
-  struct Refusal {
-    std::string_view op, reason;
-  };
-  static constexpr Refusal kRefusals[] = {
-      {"FloatQuant", "quantizers to floating point are not supported, only those to integers"},
-      {"DynamicQuantizeLinear", "its scale depends on the data; quantize the model statically"},
-      {"LSTM", "recurrent layers and their quantizers are not supported"},
-      {"GRU", "recurrent layers and their quantizers are not supported"},
-      {"RNN", "recurrent layers and their quantizers are not supported"},
-      {"QuantLSTMCell", "recurrent layers and their quantizers are not supported"},
-      {"Loop", "control flow is not supported"},
-      {"Scan", "control flow is not supported"},
-      {"If", "control flow is not supported"},
-      {"NonZero", "its output's shape depends on the data"},
-  };
-  for (const Refusal& refusal : kRefusals) {
-    if (refusal.op == op) return refusal.reason;
-  }
-  return {};
-}
-
 class Importer {
  public:
   Importer(const onnx::ModelProto& model, const ImportOptions& options)
@@ -156,7 +93,7 @@ class Importer {
  private:
   void read_opset() {
     for (const onnx::OperatorSetIdProto& import : model_.opset_import()) {
-      if (domain_of(import.domain()) == Domain::Onnx) opset_ = import.version();
+      if (is_onnx_domain(import.domain())) opset_ = import.version();
     }
     constexpr int64_t kOldest = 7;  // broadcasting, batch normalization and dropout meant other things before
     if (opset_ < kOldest) {
@@ -240,7 +177,7 @@ class Importer {
 
   void add_node(const onnx::NodeProto& node) {
     try {
-      const OperatorImport* entry = find_operator(node);
+      const OperatorImport* entry = find_operator(node.domain(), node.op_type());
       if (!entry) {
         const std::string domain = node.domain().empty() ? "" : fmt::format(" (domain '{}')", node.domain());
         const std::string_view reason = reason_against(node.op_type());
@@ -368,13 +305,6 @@ class Importer {
 };
 
 }  // namespace
-
-const OperatorImport* find_onnx_operator(std::string_view name) {
-  return find_in({constant_operators(), deconvolution_operators(), elementwise_operators(), gather_operators(),
-                  layout_operators(), linear_quantizers(), matrix_operators(), normalization_operators(),
-                  qlinear_operators(), ranking_operators(), resize_operators(), window_operators()},
-                 name);
-}
 
 Graph import_model(const onnx::ModelProto& model, const ImportOptions& options) {
   return Importer(model, options).run();

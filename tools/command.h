@@ -23,5 +23,6 @@ void add_verify(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_tune(CLI::App& app, Action& action);
 void add_make(CLI::App& app, Action& action);
+void add_operators(CLI::App& app, Action& action);
 
 }  // namespace tidbit::tools

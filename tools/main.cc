@@ -56,6 +56,7 @@ int run(int argc, char** argv) {
   add_bench(app, action);
   add_tune(app, action);
   add_make(app, action);
+  add_operators(app, action);
   return parse(app, argc, argv, action);
 }
 

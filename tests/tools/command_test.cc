@@ -45,6 +45,14 @@ TEST_F(Command, CompileReportsSizesAndLayers) {
                                    ContainsRegex("[0-9] of [0-9] layers with weights run in integers")));
 }
 
+TEST_F(Command, OperatorsIsThePageOfTheRepository) {
+  const Finished printed = tidbit({"operators"});
+  expect_success(printed);
+  EXPECT_EQ(printed.out, read(TIDBIT_SOURCE_DIR "/compiler/operators.md"))
+      << "tidbit operators > compiler/operators.md";
+  EXPECT_THAT(printed.out, AllOf(HasSubstr(" Conv, "), HasSubstr(" Quant, "), HasSubstr("\n- FloatQuant: ")));
+}
+
 TEST_F(Command, CompilePrintsATableJsonOrNothing) {
   const std::string output = *scratch_ / "again.tbit";
   const auto compile = [&](const std::string& option) {
