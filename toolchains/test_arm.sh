@@ -13,7 +13,8 @@ case $1 in
   *) fail "unknown preset: $1; take aarch64-linux-gnu or arm-linux-gnueabihf" ;;
 esac
 command -v "$qemu" >/dev/null || fail "$qemu is not found; install it: apt-get install qemu-user"
-"$qemu" -cpu help | grep -w -- "$2" >/dev/null || fail "$qemu knows no CPU $2; it lists those it knows: $qemu -cpu help"
+cpus=$("$qemu" -cpu help || true)  # it ends with 1
+[[ $'\n'$cpus$'\n' =~ [[:space:]]$2[[:space:]] ]] || fail "$qemu knows no CPU $2; it lists those it knows: $qemu -cpu help"
 export QEMU_CPU=$2
 directories=("${@:3}")
 ((${#directories[@]} > 0)) || directories=('')
