@@ -1,22 +1,22 @@
-// Fixed-point epilogues on vectors, for lanes.h: the upper halves of 64-bit products are shifted the rest of the way.
+// Fixed-point epilogues on vectors: the upper halves of 64-bit products are shifted the rest of the way.
 //
-// `V` adds to what lanes.h says it has: Lines, the parameters of sixteen lanes, made by `lines`; on_lines; comparison
+// `V` adds to what strung.h says it has: Lines, the parameters of sixteen lanes, made by `lines`; on_lines; comparison
 // and choice of Ints; and stores of Ints as codes, sixteen at a time or, where kManyLanes is 64, four times sixteen.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/epilogue/tiers.h"
+#include "kernels/epilogue/strung.h"
 
 namespace tidbit::kernels::epilogue_tiers {
 
 template <class V>
 struct FixedPoint {
-  static constexpr int32_t kLanes = 16;
+  static constexpr int32_t kLanes = Lanes<V>::kLanes;
+  using Strung = typename Lanes<V>::template Strung<int32_t>;
 
   /// The parameters of the lanes from `first` on; past the block they are 0.
-  template <class Strung>
   [[gnu::noinline]] static typename V::Lines lines(const Strung& strung, int32_t first, const void* multiplier,
                                                    const void* offset, const uint8_t* shift) {
     const auto* multiplier_of = static_cast<const int32_t*>(multiplier);
@@ -36,18 +36,16 @@ struct FixedPoint {
     }
     return V::lines(multipliers, offsets, shifts);
   }
-  template <class Strung>
   static typename V::Lines lines(const Strung& strung, int32_t first) {
     const Epilogue& epilogue = strung.epilogue;
     return lines(strung, first, epilogue.multiplier, epilogue.offset, epilogue.shift);
   }
-  template <class Strung>
   static typename V::Lines lines_below(const Strung& strung, int32_t first) {
     const Epilogue& epilogue = strung.epilogue;
     return lines(strung, first, epilogue.slope_below, epilogue.offset_below, epilogue.shift_below);
   }
 
-  template <class Strung, class Mask, class Line>
+  template <class Mask, class Line>
   static void store_lanes(const Strung& strung, int32_t first, const Mask& mask, const Line& code_of) {
     const auto block = strung.block;  // a copy: stores of bytes may alias all else
     const int32_t lowest = strung.epilogue.lowest, highest = strung.epilogue.highest;
@@ -58,7 +56,7 @@ struct FixedPoint {
     }
   }
 
-  template <class Strung, class Mask>
+  template <class Mask>
   static void lanes_to_codes(const Strung& strung, int32_t first, const Mask& mask) {
     const auto above = lines(strung, first);
     if (strung.epilogue.knee == nullptr) {
@@ -71,7 +69,6 @@ struct FixedPoint {
     });
   }
 
-  template <class Strung>
   static void many_to_codes(const Strung& strung, int32_t first) {
     const auto block = strung.block;
     const int32_t lowest = strung.epilogue.lowest, highest = strung.epilogue.highest;
@@ -88,7 +85,6 @@ struct FixedPoint {
     }
   }
 
-  template <class Strung>
   static void to_codes(const Strung& strung) {
     const int32_t channels = strung.block.channels;
     int32_t first = 0;
