@@ -1,4 +1,6 @@
 // Permutes axes, of codes or reals.
+#include "kernels/transpose.h"
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -10,15 +12,14 @@ namespace tidbit::internal {
 namespace {
 
 constexpr size_t kGrain = 65536;  // elements worth another thread
-constexpr size_t kTile = 64;      // rows and columns that are turned at a time, in L1
 
-/// A tile of `columns` columns, `column_step` apart, to rows that are `row_step` apart. kColumns is 0, or what
-/// `columns` is: a constant for the channels of images.
-template <size_t kColumns, class T>
-void turn(const T* in, size_t column_step, size_t rows, size_t columns, T* out, size_t row_step) {
-  const size_t count = kColumns != 0 ? kColumns : columns;
-  for (size_t row = 0; row < rows; ++row, ++in, out += row_step) {
-    for (size_t column = 0; column < count; ++column) out[column] = in[column * column_step];
+/// Pixels of three channels, whose few columns leave nothing to turn in blocks.
+template <class T>
+void interleave_3(const T* in, size_t in_step, size_t rows, T* out) {
+  for (size_t row = 0; row < rows; ++row, ++in, out += 3) {
+    out[0] = in[0];
+    out[1] = in[in_step];
+    out[2] = in[2 * in_step];
   }
 }
 
@@ -54,13 +55,8 @@ class Transpose final : public Op {
       std::memcpy(out, in, inner * sizeof(T));  // rows_ is 1
       return;
     }
-    if (inner == 3) return turn<3>(in, step, rows, inner, out, inner);
-    for (size_t row = 0; row < rows; row += kTile) {
-      for (size_t column = 0; column < inner; column += kTile) {
-        turn<0>(in + column * step + row, step, std::min(kTile, rows - row), std::min(kTile, inner - column),
-                out + row * inner + column, inner);
-      }
-    }
+    if (inner == 3) return interleave_3(in, step, rows, out);
+    kernels::transpose(in, step, rows, inner, out, inner);
   }
 
   Walk<1> walk_;  // over the output

@@ -51,9 +51,10 @@ TEST_P(Movers, TransposeAxes) {
     Shape shape;
     std::vector<uint32_t> permutation;
   };
-  for (const Case& c : {Case{{1, 3, 5, 7}, {0, 2, 3, 1}}, Case{{1, 5, 7, 3}, {0, 3, 1, 2}}, Case{{4, 6}, {1, 0}},
-                        Case{{4, 6}, {0, 1}}, Case{{2, 3, 4, 5, 2}, {4, 1, 3, 0, 2}}, Case{{1, 1}, {1, 0}},
-                        Case{{9}, {0}}, Case{{}, {}}, Case{{2, 1, 3, 2}, {2, 3, 1, 0}}, Case{{300, 400}, {1, 0}}}) {
+  for (const Case& c :
+       {Case{{1, 3, 5, 7}, {0, 2, 3, 1}}, Case{{1, 5, 7, 3}, {0, 3, 1, 2}}, Case{{4, 6}, {1, 0}}, Case{{4, 6}, {0, 1}},
+        Case{{2, 3, 4, 5, 2}, {4, 1, 3, 0, 2}}, Case{{1, 1}, {1, 0}}, Case{{9}, {0}}, Case{{}, {}},
+        Case{{2, 1, 3, 2}, {2, 3, 1, 0}}, Case{{300, 400}, {1, 0}}, Case{{1, 37, 41, 50}, {0, 3, 1, 2}}}) {
     Mover mover(GetParam());
     Shape out(c.shape.size());
     for (size_t i = 0; i < out.size(); ++i) out[i] = c.shape[c.permutation[i]];
