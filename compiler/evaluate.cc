@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "compiler/elementwise.h"
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 
 namespace tidbit::compiler {
 namespace {

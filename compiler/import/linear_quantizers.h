@@ -1,7 +1,7 @@
 // What operators on quantized integers share: scales, zero points, and how integers become reals.
 #pragma once
 
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 #include "compiler/import/node_import.h"
 
 namespace tidbit::compiler {

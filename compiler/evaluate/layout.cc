@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 
 namespace tidbit::compiler {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 #include "compiler/graph_shapes.h"
 
 namespace tidbit::compiler {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 
 namespace tidbit::compiler {
 namespace {

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 
 namespace tidbit::compiler {
 namespace {

@@ -1,4 +1,5 @@
-// The operators of evaluate.cc, in files by kind. Each function gives one node's outputs, whose shapes are known.
+// The operators of compiler/evaluate.cc, in files by kind. Each function gives one node's outputs, whose shapes are
+// known.
 #pragma once
 
 #include <span>
@@ -31,17 +32,17 @@ std::vector<size_t> broadcast_offsets(const Shape& to, const Shape& from, size_t
 /// The channel is the index along the last axis.
 double apply(const op::Epilogue&, size_t channel, double sum, double residual);
 
-// evaluate_linear.cc
+// linear.cc
 Tensor evaluate(const op::Convolution&, const Call&);
 Tensor evaluate(const op::MatMul&, const Call&);
 std::vector<Tensor> evaluate(const op::Linear&, const Call&);
 
-// evaluate_pool.cc
+// pool.cc
 Tensor evaluate(const op::MaxPool&, const Call&);
 Tensor evaluate(const op::AveragePool&, const Call&);
 Tensor evaluate(const op::CodePool&, const Call&);
 
-// evaluate_elementwise.cc
+// elementwise.cc
 Tensor evaluate(const op::BatchNormalization&, const Call&);
 Tensor evaluate(const op::Binary&, const Call&);
 Tensor evaluate(const op::Unary&, const Call&);
@@ -59,7 +60,7 @@ Tensor evaluate(const op::Combine&, const Call&);
 Tensor evaluate(const op::ResidualAdd&, const Call&);
 Tensor evaluate(const op::Map&, const Call&);
 
-// evaluate_layout.cc
+// layout.cc
 Tensor evaluate(const op::Reshape&, const Call&);
 Tensor evaluate(const op::Transpose&, const Call&);
 Tensor evaluate(const op::Concat&, const Call&);
@@ -67,11 +68,11 @@ Tensor evaluate(const op::Pad&, const Call&);
 Tensor evaluate(const op::Resize&, const Call&);
 Tensor evaluate(const op::Gather&, const Call&);
 
-// evaluate_interpolate.cc
+// interpolate.cc
 Tensor evaluate(const op::Interpolate&, const Call&);
 Tensor evaluate(const op::CodeInterpolate&, const Call&);
 
-// evaluate_ranking.cc
+// ranking.cc
 Tensor evaluate(const op::TopK&, const Call&);
 Tensor evaluate(const op::NonMaxSuppression&, const Call&);
 

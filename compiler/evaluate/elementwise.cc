@@ -1,8 +1,9 @@
+#include "compiler/elementwise.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "compiler/elementwise.h"
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 #include "compiler/graph_shapes.h"
 
 namespace tidbit::compiler {

@@ -1,4 +1,4 @@
-#include "compiler/evaluate_ops.h"
+#include "compiler/evaluate/operators.h"
 
 namespace tidbit::compiler {
 namespace {
