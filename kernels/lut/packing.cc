@@ -56,27 +56,26 @@ int32_t lane_of(int32_t channel, const Form& form) {
   return 2 * channel < form.tile ? 2 * channel : 2 * channel + 1 - form.tile;
 }
 
-/// The indices of one pixel or tap, `step` bytes apart. Codes beyond the grid are cut to it: they must not lead out of
-/// the tables.
+/// `count` indices of one pixel or tap, from the group `first` on. Codes beyond the grid are cut to it: they must not
+/// lead out of the tables.
 void pack_indices(const Layout& layout, int32_t bits, int32_t channels, const uint8_t* codes, uint8_t filler,
-                  uint8_t* indices, ptrdiff_t step) {
+                  int32_t first, int32_t count, uint8_t* indices) {
   const int32_t mask = (1 << bits) - 1;
-  for (int32_t c = 0; c < layout.groups; ++c) indices[c * step] = 0;
+  std::memset(indices, 0, static_cast<size_t>(count));
   for (int32_t slot = 0; slot < layout.group; ++slot) {
-    const int32_t begin = slot * layout.groups, shift = slot * bits;
-    const int32_t present = std::clamp(channels - begin, 0, layout.groups);
+    const int32_t begin = slot * layout.groups + first, shift = slot * bits;
+    const int32_t present = std::clamp(channels - begin, 0, count);
     for (int32_t c = 0; c < present; ++c) {
-      indices[c * step] = static_cast<uint8_t>(indices[c * step] | (codes[begin + c] & mask) << shift);
+      indices[c] = static_cast<uint8_t>(indices[c] | (codes[begin + c] & mask) << shift);
     }
-    for (int32_t c = present; c < layout.groups; ++c) {
-      indices[c * step] = static_cast<uint8_t>(indices[c * step] | filler << shift);
-    }
+    for (int32_t c = present; c < count; ++c) indices[c] = static_cast<uint8_t>(indices[c] | filler << shift);
   }
 }
 
 /// Packs the codes [tap][channel] of one output channel into its lane of a panel.
 void pack_lane(const GemmProblem& problem, const Layout& layout, const LeastDots& least_dots, const Form& form,
                const uint8_t* codes, int32_t channel, std::byte* panel) {
+  constexpr int32_t kRun = 64;  // indices that are made side by side, before they go to their lane
   const int32_t channels = problem.shape.channels;
   const Window& window = problem.shape.window;
   auto* indices = reinterpret_cast<uint8_t*>(panel) + layout.head_bytes + lane_of(channel, form);
@@ -84,10 +83,16 @@ void pack_lane(const GemmProblem& problem, const Layout& layout, const LeastDots
   for (ptrdiff_t row = 0; row < window.kernel_height; ++row) {
     uint32_t of_row = window.kernel_width * layout.correction;
     for (int32_t tap = 0; tap < window.kernel_width; ++tap) {
-      pack_indices(layout, problem.weights.bits, channels, codes, layout.weight_filler, indices, form.tile);
-      for (ptrdiff_t c = 0; c < layout.groups; ++c) of_row += least_dots.of[indices[c * form.tile]];
+      for (int32_t first = 0; first < layout.groups; first += kRun) {
+        uint8_t run[kRun];
+        const int32_t count = std::min(kRun, layout.groups - first);
+        pack_indices(layout, problem.weights.bits, channels, codes, layout.weight_filler, first, count, run);
+        for (int32_t c = 0; c < count; ++c, indices += form.tile) {
+          *indices = run[c];
+          of_row += least_dots.of[run[c]];
+        }
+      }
       codes += channels;
-      indices += ptrdiff_t{layout.groups} * form.tile;
     }
     correction += of_row;
     if (problem.padded())
@@ -116,7 +121,7 @@ void pack_weights(const GemmProblem& problem, const Form& form, const uint8_t* c
 void pack_pixels(const Layout& layout, int32_t bits, int32_t channels, const uint8_t* codes, ptrdiff_t pixel_stride,
                  int32_t count, uint8_t* indices) {
   for (; count > 0; --count, codes += pixel_stride, indices += layout.groups) {
-    pack_indices(layout, bits, channels, codes, layout.activation_filler, indices, 1);
+    pack_indices(layout, bits, channels, codes, layout.activation_filler, 0, layout.groups, indices);
   }
 }
 
