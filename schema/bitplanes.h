@@ -51,8 +51,13 @@ inline void unpack_row(const uint8_t* planes, int32_t bits, size_t taps, size_t 
       for (int32_t bit = 0; bit < bits; ++bit) {
         eight |= spread_bits(planes[static_cast<size_t>(bit) * plane_bytes]) << bit;
       }
-      const size_t count = channels - 8 * byte < 8 ? channels - 8 * byte : 8;
-      for (size_t i = 0; i < count; ++i) codes[8 * byte + i] = static_cast<uint8_t>(eight >> 8 * i);
+      uint8_t* of_byte = codes + 8 * byte;
+      const size_t left = channels - 8 * byte;
+      if (left >= 8) {
+        for (size_t i = 0; i < 8; ++i) of_byte[i] = static_cast<uint8_t>(eight >> 8 * i);  // one store
+      } else {
+        for (size_t i = 0; i < left; ++i) of_byte[i] = static_cast<uint8_t>(eight >> 8 * i);
+      }
     }
   }
 }
