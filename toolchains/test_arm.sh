@@ -22,10 +22,13 @@ programs=()
 for directory in "${directories[@]}"; do
   tests=build/$1/tests/$directory
   [[ -d $tests ]] || fail "$tests does not exist; build it: cmake --build --preset $1"
-  mapfile -t found < <(find "$tests" -type f -name '*_test' -perm -u+x | sort)
+  mapfile -t found < <(find "$tests" -type f -name '*_test' -perm -u+x -printf '%s %p\n' | sort -rn | cut -d' ' -f2-)
   ((${#found[@]} > 0)) || fail "$tests has no test programs; build them: cmake --build --preset $1"
   programs+=("${found[@]}")
 done
-printf '%s\n' "${programs[@]}" |
-  xargs -P "$(nproc)" -I PROGRAM bash -c 'echo "$1"; exec '"$qemu"' -L '"$sysroot"' "$1" --gtest_brief=1' _ PROGRAM
+# The largest, which take longest, come first. Each one's output is held until it ends: others run beside it.
+printf '%s\n' "${programs[@]}" | QEMU=$qemu SYSROOT=$sysroot xargs -P "$(nproc)" -I PROGRAM bash -c '
+  output=$("$QEMU" -L "$SYSROOT" "$1" --gtest_brief=1 2>&1) && status=0 || status=$?
+  printf "%s\n%s\n" "$1" "$output"
+  exit $status' _ PROGRAM
 echo "${#programs[@]} test programs passed on $2"
