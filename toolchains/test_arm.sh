@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of a cross build under qemu, each program in one process: minutes where ctest, which starts one for each
-# test, takes an hour.
+# Runs the tests of a cross build under qemu, each program in one process; ctest starts one, and so qemu, for each test.
 #   toolchains/test_arm.sh aarch64-linux-gnu|arm-linux-gnueabihf CPU [DIRECTORY...]
 # CPU is one that qemu knows (cortex-a72, cortex-a7, max); DIRECTORY is one of tests/, default all. GTEST_FILTER applies.
 set -euo pipefail
