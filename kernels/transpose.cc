@@ -41,9 +41,13 @@ struct Block {
 
   static void turn_all(const T* in, size_t in_step, size_t rows, size_t columns, T* out, size_t out_step) {
     const size_t whole_rows = rows - rows % kLanes, whole_columns = columns - columns % kLanes;
-    for (size_t row = 0; row < whole_rows; row += kLanes) {
-      for (size_t column = 0; column < whole_columns; column += kLanes) {
-        turn(in + column * in_step + row, in_step, out + row * out_step + column, out_step);
+    constexpr size_t kTile = 64;  // columns whose lines stay in L1 while rows of them are turned
+    for (size_t first = 0; first < whole_columns; first += kTile) {
+      const size_t end = whole_columns - first < kTile ? whole_columns : first + kTile;
+      for (size_t row = 0; row < whole_rows; row += kLanes) {
+        for (size_t column = first; column < end; column += kLanes) {
+          turn(in + column * in_step + row, in_step, out + row * out_step + column, out_step);
+        }
       }
     }
     turn_one_by_one(in + whole_columns * in_step, in_step, whole_rows, columns - whole_columns, out + whole_columns,
