@@ -10,6 +10,19 @@
 namespace tidbit::compiler {
 namespace {
 
+/// In three channels, on every sum from -200 to 200 and every residual code.
+void expect_equal(const op::Epilogue& epilogue, const Chain& before, const CodeFunction& after,
+                  const ResidualInput& residual) {
+  for (int sum = -200; sum <= 200; ++sum) {
+    for (size_t c = 0; c < 3; ++c) {
+      for (int v = residual.grid->lowest(); v <= residual.grid->highest(); ++v) {
+        const double y = before(sum, static_cast<int64_t>(c)) + residual.scale * v;
+        ASSERT_EQ(code_of(epilogue, sum, c, v), after(y, static_cast<int64_t>(c))) << sum << " " << c << " " << v;
+      }
+    }
+  }
+}
+
 TEST(FindResidualEpilogue, GivesTheFunctionsCodeOnEverySumAndCode) {
   for (uint32_t seed = 1; seed <= 10; ++seed) {
     Chain before;
@@ -23,14 +36,7 @@ TEST(FindResidualEpilogue, GivesTheFunctionsCodeOnEverySumAndCode) {
     const ResidualInput residual{Grid{4, 1, -8}, seed % 3 ? 0.1 : -0.25};
     const auto epilogue = find_residual_epilogue(before, function, residual, integers(-200, 200, 3), 3);
     ASSERT_TRUE(epilogue.has_value());
-    for (int sum = -200; sum <= 200; ++sum) {
-      for (size_t c = 0; c < 3; ++c) {
-        for (int v = -8; v < 8; ++v) {
-          const double y = before(sum, static_cast<int64_t>(c)) + residual.scale * v;
-          ASSERT_EQ(code_of(*epilogue, sum, c, v), function(y, static_cast<int64_t>(c))) << sum << " " << c << " " << v;
-        }
-      }
-    }
+    expect_equal(*epilogue, before, function, residual);
   }
 }
 
@@ -49,14 +55,7 @@ TEST(FindResidualEpilogue, BendsAtALeakyReluBehindTheSum) {
     const auto epilogue = find_residual_epilogue(before, function, residual, integers(-200, 200, 3), 3);
     ASSERT_TRUE(epilogue.has_value());
     EXPECT_EQ(std::get<op::Affine>(*epilogue).knee.size(), 3U);
-    for (int sum = -200; sum <= 200; ++sum) {
-      for (size_t c = 0; c < 3; ++c) {
-        for (int v = -8; v < 8; ++v) {
-          const double y = before(sum, static_cast<int64_t>(c)) + residual.scale * v;
-          ASSERT_EQ(code_of(*epilogue, sum, c, v), function(y, static_cast<int64_t>(c))) << sum << " " << c << " " << v;
-        }
-      }
-    }
+    expect_equal(*epilogue, before, function, residual);
   }
 }
 

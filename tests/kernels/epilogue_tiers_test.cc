@@ -86,9 +86,11 @@ struct Data {
   std::vector<Sum> sums;
   std::vector<uint8_t> codes;
   std::vector<float> reals;
-  Grid grid = {.bits = 4, .step = 2, .base = -15};
+  Grid grid;  // of the codes: with both a step and a base, one of them, or neither
 
   Data(const Shape& of, Numbers& numbers) : shape(of) {
+    constexpr Grid kGrids[] = {{4, 2, -15}, {4, 1, -8}, {4, 2, 0}, {4, 1, 0}};
+    grid = kGrids[numbers.below(std::size(kGrids))];
     const auto size = static_cast<size_t>(of.pixels * (of.channels + of.gap) - of.gap);
     for (size_t i = 0; i < size; ++i) {
       sums.push_back(numbers.of<Sum>());
