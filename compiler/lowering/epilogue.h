@@ -34,7 +34,7 @@ struct SumDomain {
 /// The codes' epilogue of a layer of that many channels: thresholds by bisection over the domain, exact by
 /// construction; or, where the code takes more than two bits, the first of these that gives the same codes for every
 /// sum: a line in float32, lines in fixed point (of integer sums), lines fitted to the thresholds in float32, a line in
-/// float64. Each has a knee at most. That is from the cheapest to the dearest: 64 codes take 5.5, 7 and 16 ns in
+/// float64. Each has a knee at most. That is from the cheapest to the dearest: 64 codes take 6, 7 and 15 ns in
 /// float32, fixed point and float64 with AVX-512 (bench/epilogue_bench), and float32 cannot tell the steps of most
 /// 8-bit layers. The function must rise, fall or be constant in every channel.
 op::Epilogue find_epilogue(const CodeFunction& function, const SumDomain& domain, int64_t channels);

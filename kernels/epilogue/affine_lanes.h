@@ -11,11 +11,11 @@ namespace tidbit::kernels::epilogue_tiers {
 
 template <class V>
 struct Affine {
-  static constexpr int32_t kLanes = Lanes<V>::kLanes;
+  static constexpr int32_t kLanes = StrungLanes<V>::kLanes;
   template <class T>
-  using LanesOf = typename Lanes<V>::template LanesOf<T>;
+  using LanesOf = typename StrungLanes<V>::template LanesOf<T>;
   template <class Sum>
-  using Strung = typename Lanes<V>::template Strung<Sum>;
+  using Strung = typename StrungLanes<V>::template Strung<Sum>;
 
   template <class Real, class Sum, class Mask>
   static LanesOf<Real> value_of(const EpilogueBlock<Sum>& block, ptrdiff_t pixel, int32_t first, const Mask& mask,

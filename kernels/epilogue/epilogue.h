@@ -14,8 +14,7 @@ enum class EpilogueForm : uint8_t {
   Affine32,    // code = clamp(round_half_even(sum*multiplier[c] + offset[c] + r*residual_multiplier), lowest, highest)
   Affine64,    // the same in float64
   Real,        // float32(clamp(...)) in float64, not rounded to an integer
-  FixedPoint,  // code = clamp((sum*multiplier[c] + offset[c]) >> shift[c], lowest, highest) in int64; integer sums
-               // alone
+  FixedPoint,  // code = clamp((sum*multiplier[c] + offset[c]) >> shift[c], lowest, highest) in int64, of integer sums
 };
 
 /// Parameter arrays have one element a channel, or one for all (`per_channel` false). All borrowed.

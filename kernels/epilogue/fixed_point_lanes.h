@@ -13,8 +13,8 @@ namespace tidbit::kernels::epilogue_tiers {
 
 template <class V>
 struct FixedPoint {
-  static constexpr int32_t kLanes = Lanes<V>::kLanes;
-  using Strung = typename Lanes<V>::template Strung<int32_t>;
+  static constexpr int32_t kLanes = StrungLanes<V>::kLanes;
+  using Strung = typename StrungLanes<V>::template Strung<int32_t>;
 
   /// The parameters of the lanes from `first` on; past the block they are 0.
   [[gnu::noinline]] static typename V::Lines lines(const Strung& strung, int32_t first, const void* multiplier,

@@ -15,9 +15,9 @@ namespace tidbit::kernels::epilogue_tiers {
 
 template <class V>
 struct Vectors {
-  static constexpr int32_t kLanes = Lanes<V>::kLanes;
+  static constexpr int32_t kLanes = StrungLanes<V>::kLanes;
   template <class Sum>
-  using Strung = typename Lanes<V>::template Strung<Sum>;
+  using Strung = typename StrungLanes<V>::template Strung<Sum>;
 
   template <class Sum>
   static void apply_strung(const Strung<Sum>& strung) {

@@ -18,7 +18,7 @@
 namespace tidbit::kernels::epilogue_tiers {
 
 template <class V>
-struct Lanes {
+struct StrungLanes {
   static constexpr int32_t kLanes = 16;
 
   template <class T>

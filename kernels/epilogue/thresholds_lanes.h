@@ -11,11 +11,11 @@ namespace tidbit::kernels::epilogue_tiers {
 
 template <class V>
 struct Thresholds {
-  static constexpr int32_t kLanes = Lanes<V>::kLanes;
+  static constexpr int32_t kLanes = StrungLanes<V>::kLanes;
   template <class T>
-  using LanesOf = typename Lanes<V>::template LanesOf<T>;
+  using LanesOf = typename StrungLanes<V>::template LanesOf<T>;
   template <class Sum>
-  using Strung = typename Lanes<V>::template Strung<Sum>;
+  using Strung = typename StrungLanes<V>::template Strung<Sum>;
   static constexpr int32_t kMostSteps = 64;  // of the linear count; a binary search is better beyond
 
   /// The least float that is not below `value`: a float reaches either or neither.
